@@ -1,0 +1,2 @@
+//! ironmonger
+fn main() {}
