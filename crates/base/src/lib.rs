@@ -1,1 +1,28 @@
-//! base
+//! The shop's vocabulary: identifiers, money, quantities, addresses, pages, time.
+//!
+//! Everything here is a value. Nothing is async, nothing does I/O, and only [`Clock`] and [`Ids`]
+//! know where time and randomness come from, so that a whole shop can be replayed from a seed.
+
+mod address;
+mod amount;
+mod clock;
+mod country;
+mod ids;
+mod money;
+mod page;
+mod quantity;
+mod text;
+
+pub use address::{Address, AddressFault};
+pub use amount::{Amount, AmountFault};
+pub use clock::{Clock, Time};
+pub use country::country_code;
+pub use ids::{
+    AttemptId, CartId, ChargeId, EventId, FulfilmentId, Id, IdFault, Ids, ImageId, ImportId,
+    LineId, OrderId, OrderLineId, PaymentId, ProductId, RefundId, RequestId, ReservationId,
+    SessionId, UserId, VariantId,
+};
+pub use money::{Currency, Money, MoneyFault};
+pub use page::{Cursor, CursorFault, PAGE_DEFAULT, PAGE_MAX, Page};
+pub use quantity::{QUANTITY_MAX, Quantity, QuantityFault};
+pub use text::{Handle, Sku, TextFault, fold, handle_from, without_nul};

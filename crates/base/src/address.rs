@@ -1,0 +1,149 @@
+//! Where an order goes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::country_code;
+
+/// The longest part of an address.
+const PART_MAX: usize = 200;
+
+/// A postal address. `country` is answered as its ISO 3166-1 alpha-2 code; an English name is taken as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Address {
+    /// Who receives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The company it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub company: Option<String>,
+    /// Street and house number.
+    pub street: String,
+    /// Flat, floor, building.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub street2: Option<String>,
+    /// Town.
+    pub city: String,
+    /// State, province or county.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Postal code.
+    #[serde(alias = "zipCode", alias = "postal_code", alias = "zip_code")]
+    pub postal_code: String,
+    /// ISO 3166-1 alpha-2 code or English name.
+    pub country: String,
+    /// For the carrier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+/// A part of an address that cannot be used: the field's name on the wire, and what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressFault {
+    /// The JSON name of the field.
+    pub field: &'static str,
+    /// A sentence for people.
+    pub detail: String,
+}
+
+impl Address {
+    /// The address with its parts trimmed and its country as a code; all faults at once.
+    pub fn checked(mut self) -> Result<Self, Vec<AddressFault>> {
+        let mut faults = Vec::new();
+        let mut need = |field: &'static str, part: &mut String| {
+            *part = part.trim().to_owned();
+            let detail = if part.is_empty() {
+                "is needed".to_owned()
+            } else if part.len() > PART_MAX || part.contains('\0') {
+                format!("has at most {PART_MAX} characters")
+            } else {
+                return;
+            };
+            faults.push(AddressFault { field, detail });
+        };
+        need("street", &mut self.street);
+        need("city", &mut self.city);
+        need("postalCode", &mut self.postal_code);
+        need("country", &mut self.country);
+        let optional = [
+            ("name", &mut self.name),
+            ("company", &mut self.company),
+            ("street2", &mut self.street2),
+            ("state", &mut self.state),
+            ("phone", &mut self.phone),
+        ];
+        for (field, part) in optional {
+            *part = part.take().filter(|text| !text.trim().is_empty());
+            if let Some(text) = part {
+                need(field, text);
+            }
+        }
+        match country_code(&self.country) {
+            Some(code) => self.country = code.to_owned(),
+            None if faults.iter().any(|fault| fault.field == "country") => {}
+            None => faults.push(AddressFault {
+                field: "country",
+                detail: format!(
+                    "{:?} is neither an ISO 3166 code such as DE nor the English name of a country",
+                    self.country
+                ),
+            }),
+        }
+        if faults.is_empty() {
+            Ok(self)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(country: &str) -> Address {
+        Address {
+            street: " Main St 1 ".into(),
+            city: "Springfield".into(),
+            postal_code: "12345".into(),
+            country: country.into(),
+            name: Some("  ".into()),
+            ..Address::default()
+        }
+    }
+
+    #[test]
+    fn country_names_become_codes() {
+        for (given, code) in [
+            ("US", "US"),
+            ("us", "US"),
+            ("United States", "US"),
+            ("germany", "DE"),
+            ("USA", "US"),
+            ("Türkiye", "TR"),
+        ] {
+            let checked = address(given).checked().expect(given);
+            assert_eq!(
+                (
+                    checked.country.as_str(),
+                    checked.street.as_str(),
+                    checked.name
+                ),
+                (code, "Main St 1", None)
+            );
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let faults = Address {
+            country: "Atlantis".into(),
+            ..Address::default()
+        }
+        .checked()
+        .unwrap_err();
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["street", "city", "postalCode", "country"]);
+    }
+}
