@@ -1,2 +1,135 @@
-//! xtask
-fn main() {}
+//! The developer's one door: `cargo xtask --help`.
+//!
+//! Small on purpose, so that it compiles in seconds and works when the rest does not: it uses none of our own crates.
+#![allow(clippy::disallowed_methods)] // An edge of the project: it reads the environment and waits for processes.
+
+mod count;
+mod postgres;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+
+/// Everything a developer or a CI runs, behind one command.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+const EXAMPLES: &str = "Examples:
+  cargo xtask test                         the whole gate, as CI runs it
+  cargo xtask test --quick --filter cart   only tests with `cart` in their name, without fmt, clippy and rustdoc
+  cargo xtask tidy                         the rules of the house that no compiler knows; takes a second
+  cargo xtask bench -- --help              what the benchmark can do
+  cargo xtask openapi                      after a change of routes: write docs/reference/openapi.json anew";
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the gate: fmt, tidy, clippy, rustdoc, build, then every test on SQLite and on a throw-away PostgreSQL.
+    ///
+    /// Installs PostgreSQL by apt-get when it is missing and this is root, else names what is missing. Stops at the
+    /// first of fmt, tidy, clippy, rustdoc and build that fails; of the tests it runs all. Uses cargo-nextest where it
+    /// is installed. The last line is `N passed, N failed` (and `, N skipped`).
+    Test(test::Args),
+    /// Check what no compiler knows: layers, file names and lengths, pure domains, where SQL may stand, and so on.
+    Tidy,
+    /// Run the benchmark in a release build; what follows goes to it.
+    Bench {
+        /// Arguments of the benchmark; `cargo xtask bench -- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Write docs/reference/openapi.json anew from the routes as they are.
+    Openapi {
+        /// Change nothing; fail if the file is not what the routes say.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Task::Test(args) => test::run(&args),
+        Task::Tidy => tidy::run(&root()).map(|findings| findings == 0),
+        Task::Bench { args } => bench(&args),
+        Task::Openapi { check } => openapi(check),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(args: &[String]) -> Result<bool> {
+    let status = cargo(&["run", "--release", "-p", "bench", "--"])
+        .args(args)
+        .status()
+        .context("cargo cannot start")?;
+    Ok(status.success())
+}
+
+fn openapi(check: bool) -> Result<bool> {
+    let run = cargo(&["run", "-q", "-p", "ironmonger", "--", "openapi"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .context("cargo cannot start")?;
+    ensure!(
+        run.status.success(),
+        "`ironmonger openapi` failed; its message stands above"
+    );
+    let file = root().join("docs/reference/openapi.json");
+    let name = "docs/reference/openapi.json";
+    if check {
+        let same = std::fs::read(&file).is_ok_and(|kept| kept == run.stdout);
+        println!(
+            "{name} is {}",
+            if same {
+                "up to date"
+            } else {
+                "stale: run `cargo xtask openapi`"
+            }
+        );
+        return Ok(same);
+    }
+    std::fs::create_dir_all(file.parent().context("the file has a folder")?)?;
+    std::fs::write(&file, run.stdout).with_context(|| format!("{name} cannot be written"))?;
+    println!("wrote {name}");
+    Ok(true)
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}
+
+/// `cargo` with these arguments in the workspace, without the variables by which the outer `cargo run` describes
+/// xtask itself: they would make build scripts run again.
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let own = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_")
+                || name.starts_with("CARGO_MANIFEST_")
+                || name == "CARGO_PRIMARY_PACKAGE"
+        });
+        if own {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).current_dir(root());
+    command
+}

@@ -1,0 +1,198 @@
+//! Who may depend on whom, read from the manifests: dependencies point one way.
+
+use toml::{Table, Value};
+
+use super::{Finding, Source};
+
+const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "bus", "serve"];
+
+/// The services: none depends on another, they speak through `api`.
+pub const SERVICES: &[&str] = &[
+    "gateway", "identity", "catalog", "cart", "orders", "payments", "events",
+];
+
+/// Crates that stand beside the product: they may use all of it, and `testkit`.
+const BESIDE: &[&str] = &["it", "bench"];
+
+/// What this crate may use of our own; `None` for a crate that the layering does not know.
+fn allowed(name: &str) -> Option<Vec<&'static str>> {
+    Some(match name {
+        "base" | "xtask" => vec![],
+        "wire" | "store" => vec!["base"],
+        "api" => vec!["base", "wire"],
+        "bus" => vec!["base", "wire", "api", "store"],
+        "serve" => vec!["base", "wire", "api", "store", "bus"],
+        "gateway" => vec!["base", "wire", "api", "serve"],
+        _ if SERVICES.contains(&name) => BELOW_SERVICES.to_vec(),
+        "testkit" => BELOW_SERVICES.to_vec(),
+        "ironmonger" => [BELOW_SERVICES, SERVICES].concat(),
+        _ if BESIDE.contains(&name) => {
+            [BELOW_SERVICES, SERVICES, &["ironmonger", "testkit"]].concat()
+        }
+        _ => return None,
+    })
+}
+
+/// `base ← wire ← api ← services ← ironmonger`, `base ← store ← bus`, `testkit` for tests only.
+pub fn layers(sources: &[Source]) -> Vec<Finding> {
+    let manifests: Vec<(&Source, Table)> = sources
+        .iter()
+        .filter(|source| source.path.ends_with("/Cargo.toml"))
+        .filter_map(|source| Some((source, source.text.parse::<Table>().ok()?)))
+        .collect();
+    let ours: Vec<&str> = manifests
+        .iter()
+        .filter_map(|(_, manifest)| name(manifest))
+        .collect();
+    let mut findings = Vec::new();
+    for (source, manifest) in &manifests {
+        let Some(name) = name(manifest) else { continue };
+        let Some(allowed) = allowed(name) else {
+            let what = format!(
+                "`{name}` has no place in the layering; give it one in xtask/src/tidy/layers.rs"
+            );
+            findings.push(Finding::new(&source.path, 1, what));
+            continue;
+        };
+        for (used, for_tests) in dependencies(manifest) {
+            let fine = allowed.contains(&used.as_str()) || (for_tests && used == "testkit");
+            if !ours.contains(&used.as_str()) || fine || used == name {
+                continue;
+            }
+            let why = if used == "testkit" {
+                "`testkit` is for tests; make it a dev-dependency".to_string()
+            } else if SERVICES.contains(&name) && SERVICES.contains(&used.as_str()) {
+                format!(
+                    "a service does not depend on another; call `{used}` through its client in `api`"
+                )
+            } else {
+                format!(
+                    "`{name}` stands below `{used}` or beside it; move what it needs down, or the code up"
+                )
+            };
+            findings.push(Finding::new(
+                &source.path,
+                line_of(&source.text, &used),
+                why,
+            ));
+        }
+    }
+    findings
+}
+
+fn name(manifest: &Table) -> Option<&str> {
+    manifest.get("package")?.get("name")?.as_str()
+}
+
+/// Names of the packages that it uses, and whether for tests only; platform sections included.
+fn dependencies(manifest: &Table) -> Vec<(String, bool)> {
+    let platforms = manifest.get("target").and_then(Value::as_table);
+    let sections = platforms
+        .into_iter()
+        .flat_map(Table::values)
+        .filter_map(Value::as_table);
+    let mut found = Vec::new();
+    for section in sections.chain([manifest]) {
+        for (kind, for_tests) in [
+            ("dependencies", false),
+            ("build-dependencies", false),
+            ("dev-dependencies", true),
+        ] {
+            let Some(used) = section.get(kind).and_then(Value::as_table) else {
+                continue;
+            };
+            for (key, value) in used {
+                let package = value.get("package").and_then(Value::as_str).unwrap_or(key);
+                found.push((package.to_string(), for_tests));
+            }
+        }
+    }
+    found
+}
+
+/// The line that names this dependency, from 1.
+fn line_of(manifest: &str, name: &str) -> usize {
+    let names = |line: &str| {
+        line.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_')
+            .any(|word| word == name)
+    };
+    let after_package = manifest
+        .lines()
+        .enumerate()
+        .skip_while(|(_, line)| !line.contains("dependencies"));
+    after_package
+        .filter(|(_, line)| names(line))
+        .map(|(at, _)| at + 1)
+        .next()
+        .unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::check;
+    use super::*;
+
+    fn manifest(name: &str, rest: &str) -> String {
+        format!("[package]\nname = \"{name}\"\n{rest}")
+    }
+
+    #[test]
+    fn the_right_way_is_fine() {
+        let (base, wire, cart, testkit) = (
+            manifest("base", ""),
+            manifest(
+                "wire",
+                "[dependencies]\nbase.workspace = true\nserde = \"1\"",
+            ),
+            manifest(
+                "cart",
+                "[dependencies]\nwire.workspace = true\n[dev-dependencies]\ntestkit.workspace = true",
+            ),
+            manifest("testkit", "[dependencies]\nwire.workspace = true"),
+        );
+        let files = [
+            ("crates/base/Cargo.toml", base.as_str()),
+            ("crates/wire/Cargo.toml", &wire),
+            ("crates/cart/Cargo.toml", &cart),
+            ("crates/testkit/Cargo.toml", &testkit),
+        ];
+        check(layers, &files, &[]);
+    }
+
+    #[test]
+    fn the_wrong_way_is_found() {
+        let (base, wire, cart, orders, testkit) = (
+            manifest("base", "[dependencies]\nwire.workspace = true"),
+            manifest("wire", ""),
+            manifest("cart", "[dependencies]\ntestkit.workspace = true"),
+            manifest(
+                "orders",
+                "[target.'cfg(unix)'.dev-dependencies]\nx = { package = \"cart\", path = \"../cart\" }",
+            ),
+            manifest("testkit", ""),
+        );
+        let files = [
+            ("crates/base/Cargo.toml", base.as_str()),
+            ("crates/wire/Cargo.toml", &wire),
+            ("crates/cart/Cargo.toml", &cart),
+            ("crates/orders/Cargo.toml", &orders),
+            ("crates/testkit/Cargo.toml", &testkit),
+        ];
+        let expected = [
+            "crates/base/Cargo.toml:4",
+            "crates/cart/Cargo.toml:4",
+            "crates/orders/Cargo.toml:4",
+        ];
+        check(layers, &files, &expected);
+    }
+
+    #[test]
+    fn a_new_crate_needs_a_place() {
+        let new = manifest("warehouse", "");
+        check(
+            layers,
+            &[("crates/warehouse/Cargo.toml", &new)],
+            &["crates/warehouse/Cargo.toml:1"],
+        );
+    }
+}
