@@ -32,10 +32,7 @@ impl Count {
     fn add<'a>(&mut self, counts: impl Iterator<Item = &'a str>) {
         for count in counts {
             let mut words = count.split_whitespace();
-            let (Some(number), Some(what)) = (
-                words.next().and_then(|n| n.parse::<u64>().ok()),
-                words.next(),
-            ) else {
+            let (Some(number), Some(what)) = (words.next().and_then(|n| n.parse::<u64>().ok()), words.next()) else {
                 continue;
             };
             match what {

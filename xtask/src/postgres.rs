@@ -68,16 +68,10 @@ impl Postgres {
         let data = folder.join("data");
         let initdb = |locale: &[&str]| {
             let mut initdb = command(binaries, "initdb", user, folder);
-            initdb.arg("-D").arg(&data).args([
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "-N",
-                "--locale=C",
-            ]);
+            initdb
+                .arg("-D")
+                .arg(&data)
+                .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "-N", "--locale=C"]);
             output(initdb.args(locale))
         };
         // Shops mostly run on a database that sorts by a language, so the tests do too: a query that forgot to ask for
@@ -235,18 +229,13 @@ pub fn provide() -> Result<PathBuf> {
             .status()?;
         ensure!(status.success(), "`apt-get {}` failed", args.join(" "));
     }
-    binaries()
-        .with_context(|| format!("apt-get installed no PostgreSQL of version {MAJOR_MIN} or newer"))
+    binaries().with_context(|| format!("apt-get installed no PostgreSQL of version {MAJOR_MIN} or newer"))
 }
 
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_whitespace().nth(2)?;
-    number
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// PostgreSQL refuses to run as root, so root runs it as the user `postgres`.
@@ -293,9 +282,7 @@ fn command(binaries: &Path, name: &str, user: Option<Owner>, folder: &Path) -> C
 /// What the command printed; an error with its own words when it fails.
 fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let run = command
-        .output()
-        .with_context(|| format!("{name} cannot start"))?;
+    let run = command.output().with_context(|| format!("{name} cannot start"))?;
     ensure!(
         run.status.success(),
         "{name} failed: {}",
@@ -310,10 +297,7 @@ mod tests {
 
     #[test]
     fn reads_the_major_version() {
-        assert_eq!(
-            major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
-            Some(15)
-        );
+        assert_eq!(major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 19beta1"), Some(19));
         assert_eq!(major("something else"), None);
     }

@@ -32,25 +32,15 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<bool> {
     let binaries = postgres::provide()?;
     if !steps(args)? {
-        println!(
-            "\nA step before the tests failed, so none ran.\n{}",
-            Count::default()
-        );
+        println!("\nA step before the tests failed, so none ran.\n{}", Count::default());
         return Ok(false);
     }
     let tests = tests(args, &binaries);
     // The server is gone by now, whatever happened, so that the count is the last line.
-    let Run {
-        count,
-        clean,
-        skips,
-    } = match tests {
+    let Run { count, clean, skips } = match tests {
         Ok(run) => run,
         Err(error) => {
-            println!(
-                "\nThe tests could not be run: {error:#}\n{}",
-                Count::default()
-            );
+            println!("\nThe tests could not be run: {error:#}\n{}", Count::default());
             return Ok(false);
         }
     };
@@ -74,9 +64,7 @@ fn steps(args: &Args) -> Result<bool> {
                 return Ok(false);
             }
         } else {
-            println!(
-                "fmt: left out, since rustfmt is not installed (`rustup component add rustfmt`)"
-            );
+            println!("fmt: left out, since rustfmt is not installed (`rustup component add rustfmt`)");
         }
     }
     if !step("tidy", || Ok(tidy::run(&root())? == 0))? {
@@ -84,14 +72,7 @@ fn steps(args: &Args) -> Result<bool> {
     }
     if !args.quick {
         if present("clippy") {
-            let clippy = [
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ];
+            let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
             if !step("clippy", || succeeds(cargo(&clippy)))? {
                 return Ok(false);
             }
@@ -152,11 +133,7 @@ fn tests(args: &Args, binaries: &Path) -> Result<Run> {
         .map(str::to_string)
         .collect();
     count.skip(skips.len() as u64);
-    Ok(Run {
-        count,
-        clean,
-        skips,
-    })
+    Ok(Run { count, clean, skips })
 }
 
 /// The commands that run the tests, each with its heading.
@@ -168,22 +145,12 @@ fn runners(args: &Args) -> Vec<(&'static str, Command)> {
         println!("\ncargo-nextest is not installed; `cargo test` does the same, less in parallel");
         return vec![("tests", test)];
     }
-    let mut nextest = cargo(&[
-        "nextest",
-        "run",
-        "--workspace",
-        "--no-fail-fast",
-        "--no-tests",
-        "pass",
-    ]);
+    let mut nextest = cargo(&["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]);
     nextest.args(&filter);
     if args.long {
         nextest.args(["--profile", "long"]);
     }
-    vec![
-        ("tests", nextest),
-        ("examples in the docs", test_docs(test)),
-    ]
+    vec![("tests", nextest), ("examples in the docs", test_docs(test))]
 }
 
 /// nextest leaves the examples in doc comments to `cargo test`.

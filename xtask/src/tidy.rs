@@ -43,9 +43,7 @@ impl Source {
 
     /// Written for tests only: `tests/…`, `tests.rs`.
     pub fn is_test(&self) -> bool {
-        self.path.starts_with("tests/")
-            || self.path.contains("/tests/")
-            || self.path.ends_with("/tests.rs")
+        self.path.starts_with("tests/") || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
     }
 }
 
@@ -113,13 +111,7 @@ pub fn run(root: &Path) -> Result<usize> {
 /// Every file that is tracked or about to be; without git, every file that is not output.
 fn sources(root: &Path) -> Result<Vec<Source>> {
     let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output();
     let mut paths = match listed {
@@ -139,8 +131,7 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
     let present = paths.into_iter().filter(|path| root.join(path).is_file());
     present
         .map(|path| {
-            let bytes =
-                fs::read(root.join(&path)).with_context(|| format!("{path} cannot be read"))?;
+            let bytes = fs::read(root.join(&path)).with_context(|| format!("{path} cannot be read"))?;
             Ok(Source {
                 text: String::from_utf8(bytes).unwrap_or_default(),
                 path,
@@ -199,11 +190,7 @@ mod tests {
 
     #[test]
     fn a_finding_reads_like_a_compilers() {
-        let finding = Finding::new(
-            "crates/cart/src/http.rs",
-            7,
-            "SQL in a string; move it to store.rs",
-        );
+        let finding = Finding::new("crates/cart/src/http.rs", 7, "SQL in a string; move it to store.rs");
         assert_eq!(
             finding.to_string(),
             "crates/cart/src/http.rs:7: SQL in a string; move it to store.rs"
@@ -213,16 +200,8 @@ mod tests {
     #[test]
     fn reads_the_project_it_is_part_of() -> Result<()> {
         let sources = sources(&crate::root())?;
-        assert!(
-            sources
-                .iter()
-                .any(|source| source.path == "xtask/src/tidy.rs")
-        );
-        assert!(
-            !sources
-                .iter()
-                .any(|source| source.path.starts_with("target/"))
-        );
+        assert!(sources.iter().any(|source| source.path == "xtask/src/tidy.rs"));
+        assert!(!sources.iter().any(|source| source.path.starts_with("target/")));
         Ok(())
     }
 }

@@ -9,10 +9,7 @@ const IMPURE: &[(&str, &str)] = &[
     ("await", "rules are synchronous; load before, save after"),
     ("tokio", "rules know no runtime; do this in actions"),
     ("axum", "rules know no HTTP; do this in http"),
-    (
-        "store",
-        "rules know no rows; load in actions and pass values",
-    ),
+    ("store", "rules know no rows; load in actions and pass values"),
     ("SystemTime", "rules know no clock; take `now: Time`"),
     ("Instant", "rules know no clock; take `now: Time`"),
     ("Clock", "rules know no clock; take `now: Time`"),
@@ -44,14 +41,9 @@ pub fn domains(sources: &[Source]) -> Vec<Finding> {
 
 /// Whether the line of code uses this name: modules only as part of a path, since `store` may be a fine variable.
 fn stands_in(line: &str, word: &str) -> bool {
-    let is_module =
-        word.chars().all(|c| c.is_ascii_lowercase()) && !["async", "await"].contains(&word);
+    let is_module = word.chars().all(|c| c.is_ascii_lowercase()) && !["async", "await"].contains(&word);
     words(line).any(|(before, found, after)| {
-        found == word
-            && (!is_module
-                || after.starts_with("::")
-                || before.ends_with("::")
-                || before.ends_with("use "))
+        found == word && (!is_module || after.starts_with("::") || before.ends_with("::") || before.ends_with("use "))
     })
 }
 
@@ -70,13 +62,7 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str, &str)> {
 }
 
 /// Crates whose trade is SQL, or which stand outside the product.
-const SQL_CRATES: &[&str] = &[
-    "crates/store/",
-    "crates/bus/",
-    "crates/testkit/",
-    "bench/",
-    "xtask/",
-];
+const SQL_CRATES: &[&str] = &["crates/store/", "crates/bus/", "crates/testkit/", "bench/", "xtask/"];
 
 /// SQL stands in `store.rs` (or `store/`) only.
 pub fn sql(sources: &[Source]) -> Vec<Finding> {
@@ -86,15 +72,10 @@ pub fn sql(sources: &[Source]) -> Vec<Finding> {
             || path.contains("/src/store/")
     };
     let mut findings = Vec::new();
-    for source in sources
-        .iter()
-        .filter(|source| source.is_rust() && !may(&source.path))
-    {
+    for source in sources.iter().filter(|source| source.is_rust() && !may(&source.path)) {
         for literal in lex(&source.text).strings {
             if let Some(statement) = statement(&literal.text) {
-                let what = format!(
-                    "{statement} in a string; move the statement to store.rs and call it from here"
-                );
+                let what = format!("{statement} in a string; move the statement to store.rs and call it from here");
                 findings.push(Finding::new(&source.path, literal.line, what));
             }
         }
@@ -108,8 +89,7 @@ fn statement(text: &str) -> Option<&'static str> {
     let text = text.replace("\\n", " "); // Escapes stand as written.
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '(' || c == '\\');
     let first = text.split_whitespace().next()?;
-    let cased = first.chars().all(|c| c.is_ascii_uppercase())
-        || first.chars().all(|c| c.is_ascii_lowercase());
+    let cased = first.chars().all(|c| c.is_ascii_uppercase()) || first.chars().all(|c| c.is_ascii_lowercase());
     if !cased {
         return None;
     }
@@ -126,7 +106,9 @@ fn statement(text: &str) -> Option<&'static str> {
     match words.as_slice() {
         ["SELECT", ..] if capitals || words.contains(&"FROM") => Some("SELECT"),
         ["INSERT", "INTO" | "OR", ..] => Some("INSERT"),
-        ["UPDATE", rest @ ..] if rest.iter().take(4).any(|word| *word == "SET") => Some("UPDATE"),
+        // `UPDATE a SET`, `UPDATE a AS x SET`; small letters only in the short form, which no sentence has.
+        ["UPDATE", _, "SET", ..] => Some("UPDATE"),
+        ["UPDATE", _, "AS", _, "SET", ..] if capitals => Some("UPDATE"),
         ["DELETE", "FROM", _, ..] => Some("DELETE"),
         ["WITH", ..] if words.contains(&"SELECT") => Some("WITH"),
         [
@@ -164,11 +146,7 @@ pub fn sleeps(sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources.iter().filter(|source| source.is_rust()) {
         let code = lex(&source.text).code;
-        let from = if source.is_test() {
-            0
-        } else {
-            tests_from(&code)
-        };
+        let from = if source.is_test() { 0 } else { tests_from(&code) };
         for (at, line) in code.iter().enumerate().skip(from) {
             if words(line).any(|(_, word, _)| word == "sleep" || word == "sleep_until") {
                 let what = "a test that sleeps; wait for the condition (testkit::until), or advance the clock";
@@ -195,7 +173,8 @@ mod tests {
 
     #[test]
     fn domains_are_pure() {
-        let fine = "//! async, tokio and the store.\nuse base::Time;\nlet store = 1; // store::x\nlet tokio = \"async\";";
+        let fine =
+            "//! async, tokio and the store.\nuse base::Time;\nlet store = 1; // store::x\nlet tokio = \"async\";";
         check(
             domains,
             &[
@@ -250,11 +229,7 @@ mod tests {
                 &[("crates/cart/src/http.rs", &text)],
                 &["crates/cart/src/http.rs:2"],
             );
-            check(
-                sql,
-                &[("tests/it/src/a.rs", &text)],
-                &["tests/it/src/a.rs:2"],
-            );
+            check(sql, &[("tests/it/src/a.rs", &text)], &["tests/it/src/a.rs:2"]);
             check(
                 sql,
                 &[
@@ -265,10 +240,7 @@ mod tests {
             );
             check(
                 sql,
-                &[
-                    ("crates/store/src/db.rs", &text),
-                    ("bench/src/main.rs", &text),
-                ],
+                &[("crates/store/src/db.rs", &text), ("bench/src/main.rs", &text)],
                 &[],
             );
         }
@@ -282,10 +254,7 @@ mod tests {
         ] {
             check(
                 sql,
-                &[(
-                    "crates/cart/src/http.rs",
-                    &format!("let a = \"{fine}\"; // SELECT 1"),
-                )],
+                &[("crates/cart/src/http.rs", &format!("let a = \"{fine}\"; // SELECT 1"))],
                 &[],
             );
         }
@@ -309,11 +278,7 @@ mod tests {
             "crates/cart/tests/all.rs",
             "tests/it/src/buy.rs",
         ] {
-            check(
-                sleeps,
-                &[(path, text)],
-                &[&format!("{path}:1"), &format!("{path}:2")],
-            );
+            check(sleeps, &[(path, text)], &[&format!("{path}:1"), &format!("{path}:2")]);
         }
         check(sleeps, &[("crates/cart/src/tasks.rs", text)], &[]);
         let inline = "fn a() { sleep(x) }\n#[cfg(test)]\nmod tests {\n    sleep(x);\n}";

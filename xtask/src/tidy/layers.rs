@@ -7,9 +7,7 @@ use super::{Finding, Source};
 const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "bus", "serve"];
 
 /// The services: none depends on another, they speak through `api`.
-pub const SERVICES: &[&str] = &[
-    "gateway", "identity", "catalog", "cart", "orders", "payments", "events",
-];
+pub const SERVICES: &[&str] = &["gateway", "identity", "catalog", "cart", "orders", "payments", "events"];
 
 /// Crates that stand beside the product: they may use all of it, and `testkit`.
 const BESIDE: &[&str] = &["it", "bench"];
@@ -26,9 +24,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         _ if SERVICES.contains(&name) => BELOW_SERVICES.to_vec(),
         "testkit" => BELOW_SERVICES.to_vec(),
         "ironmonger" => [BELOW_SERVICES, SERVICES].concat(),
-        _ if BESIDE.contains(&name) => {
-            [BELOW_SERVICES, SERVICES, &["ironmonger", "testkit"]].concat()
-        }
+        _ if BESIDE.contains(&name) => [BELOW_SERVICES, SERVICES, &["ironmonger", "testkit"]].concat(),
         _ => return None,
     })
 }
@@ -40,17 +36,12 @@ pub fn layers(sources: &[Source]) -> Vec<Finding> {
         .filter(|source| source.path.ends_with("/Cargo.toml"))
         .filter_map(|source| Some((source, source.text.parse::<Table>().ok()?)))
         .collect();
-    let ours: Vec<&str> = manifests
-        .iter()
-        .filter_map(|(_, manifest)| name(manifest))
-        .collect();
+    let ours: Vec<&str> = manifests.iter().filter_map(|(_, manifest)| name(manifest)).collect();
     let mut findings = Vec::new();
     for (source, manifest) in &manifests {
         let Some(name) = name(manifest) else { continue };
         let Some(allowed) = allowed(name) else {
-            let what = format!(
-                "`{name}` has no place in the layering; give it one in xtask/src/tidy/layers.rs"
-            );
+            let what = format!("`{name}` has no place in the layering; give it one in xtask/src/tidy/layers.rs");
             findings.push(Finding::new(&source.path, 1, what));
             continue;
         };
@@ -62,19 +53,11 @@ pub fn layers(sources: &[Source]) -> Vec<Finding> {
             let why = if used == "testkit" {
                 "`testkit` is for tests; make it a dev-dependency".to_string()
             } else if SERVICES.contains(&name) && SERVICES.contains(&used.as_str()) {
-                format!(
-                    "a service does not depend on another; call `{used}` through its client in `api`"
-                )
+                format!("a service does not depend on another; call `{used}` through its client in `api`")
             } else {
-                format!(
-                    "`{name}` stands below `{used}` or beside it; move what it needs down, or the code up"
-                )
+                format!("`{name}` stands below `{used}` or beside it; move what it needs down, or the code up")
             };
-            findings.push(Finding::new(
-                &source.path,
-                line_of(&source.text, &used),
-                why,
-            ));
+            findings.push(Finding::new(&source.path, line_of(&source.text, &used), why));
         }
     }
     findings
@@ -140,10 +123,7 @@ mod tests {
     fn the_right_way_is_fine() {
         let (base, wire, cart, testkit) = (
             manifest("base", ""),
-            manifest(
-                "wire",
-                "[dependencies]\nbase.workspace = true\nserde = \"1\"",
-            ),
+            manifest("wire", "[dependencies]\nbase.workspace = true\nserde = \"1\""),
             manifest(
                 "cart",
                 "[dependencies]\nwire.workspace = true\n[dev-dependencies]\ntestkit.workspace = true",

@@ -23,7 +23,8 @@ pub fn lengths(sources: &[Source]) -> Vec<Finding> {
         .filter(long)
         .map(|source| {
             let lines = source.text.lines().count();
-            let what = format!("{lines} lines; split it by noun, or say `// long: reason` in its first {REASON_WITHIN}");
+            let what =
+                format!("{lines} lines; split it by noun, or say `// long: reason` in its first {REASON_WITHIN}");
             Finding::new(&source.path, LINES_MAX + 1, what)
         })
         .collect()
@@ -63,15 +64,10 @@ pub fn services(sources: &[Source]) -> Vec<Finding> {
             .find(|(name, _)| name == service)
             .map_or(&[][..], |(_, files)| files);
         let excused = |file: &str| {
-            without.contains(&file)
-                || docs.contains(&format!("No `{file}`"))
-                || docs.contains(&format!("no `{file}`"))
+            without.contains(&file) || docs.contains(&format!("No `{file}`")) || docs.contains(&format!("no `{file}`"))
         };
         for file in FILES.iter().filter(|file| !excused(file)) {
-            let names = [
-                format!("{root}src/{file}.rs"),
-                format!("{root}src/{file}/mod.rs"),
-            ];
+            let names = [format!("{root}src/{file}.rs"), format!("{root}src/{file}/mod.rs")];
             if !own.iter().any(|source| names.contains(&source.path)) {
                 let what = format!(
                     "`{service}` has no {file}.rs as every service has; add it, or say ``No `{file}`: why`` here"
@@ -80,14 +76,8 @@ pub fn services(sources: &[Source]) -> Vec<Finding> {
             }
         }
         let migrations = format!("{root}migrations/");
-        if !excused("migrations")
-            && !own
-                .iter()
-                .any(|source| source.path.starts_with(&migrations))
-        {
-            let what = format!(
-                "`{service}` has no migrations; add the first, or say ``No `migrations`: why`` here"
-            );
+        if !excused("migrations") && !own.iter().any(|source| source.path.starts_with(&migrations)) {
+            let what = format!("`{service}` has no migrations; add the first, or say ``No `migrations`: why`` here");
             findings.push(Finding::new(&lib, 1, what));
         }
     }
@@ -96,8 +86,7 @@ pub fn services(sources: &[Source]) -> Vec<Finding> {
 
 /// Names that say nothing, so that everything ends up behind them.
 const EMPTY_NAMES: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared",
-    "stuff",
+    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "stuff",
 ];
 
 /// No crate and no module is called after nothing.
@@ -108,10 +97,7 @@ pub fn names(sources: &[Source]) -> Vec<Finding> {
         .filter(|source| source.is_rust() || source.path.ends_with("Cargo.toml"))
     {
         let folders = source.path.split('/').rev().skip(1);
-        for name in folders
-            .chain([source.stem()])
-            .filter(|name| EMPTY_NAMES.contains(name))
-        {
+        for name in folders.chain([source.stem()]).filter(|name| EMPTY_NAMES.contains(name)) {
             findings.push(Finding::new(
                 &source.path,
                 1,
@@ -127,10 +113,7 @@ pub fn names(sources: &[Source]) -> Vec<Finding> {
                 .skip_while(|word| *word != "mod");
             // `mod name;` is found at its file; this is for `mod name { … }`.
             let inline = line.contains('{');
-            if let Some(name) = words
-                .nth(1)
-                .filter(|name| inline && EMPTY_NAMES.contains(name))
-            {
+            if let Some(name) = words.nth(1).filter(|name| inline && EMPTY_NAMES.contains(name)) {
                 let what = format!("module `{name}` names nothing; call it by what it holds");
                 findings.push(Finding::new(&source.path, at + 1, what));
             }
@@ -168,13 +151,10 @@ pub fn migrations(sources: &[Source]) -> Vec<Finding> {
             ));
             continue;
         };
-        let expected = last
-            .filter(|(of, _)| *of == folder)
-            .map_or(1, |(_, number)| number + 1);
+        let expected = last.filter(|(of, _)| *of == folder).map_or(1, |(_, number)| number + 1);
         if number != expected {
-            let what = format!(
-                "number {number:04} where {expected:04} is due; migrations count up without gap or twin"
-            );
+            let what =
+                format!("number {number:04} where {expected:04} is due; migrations count up without gap or twin");
             findings.push(Finding::new(&source.path, 1, what));
         }
         last = Some((folder, number));
@@ -201,10 +181,7 @@ mod tests {
             ("crates/a/src/empty.rs", empty),
             ("docs/long.md", long),
         ];
-        let files: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(path, text)| (*path, text.as_str()))
-            .collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
         let expected = [
             "crates/a/src/long.rs:501",
             "crates/a/src/late.rs:501",
@@ -259,10 +236,7 @@ mod tests {
         check(services, &said, &[]);
         check(
             services,
-            &[
-                ("crates/gateway/src/lib.rs", ""),
-                ("crates/gateway/src/http.rs", ""),
-            ],
+            &[("crates/gateway/src/lib.rs", ""), ("crates/gateway/src/http.rs", "")],
             &[
                 "crates/gateway/src/lib.rs:1", // no error.rs
             ],

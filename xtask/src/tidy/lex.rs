@@ -77,9 +77,7 @@ impl Cursor<'_> {
 
     /// Whether what comes next continues an identifier, so that `her"` is not taken for the start of `r"`.
     fn in_word(&self) -> bool {
-        self.line
-            .ends_with(|c: char| c.is_alphanumeric() || c == '_')
-            && !self.rest.starts_with('"')
+        self.line.ends_with(|c: char| c.is_alphanumeric() || c == '_') && !self.rest.starts_with('"')
     }
 }
 
@@ -143,10 +141,7 @@ fn character(text: &str) -> usize {
             chars.next(); // The escaped character, which may be the tick itself.
             chars.find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 1)
         }
-        Some(_) => chars
-            .next()
-            .filter(|(_, c)| *c == '\'')
-            .map_or(1, |(at, _)| at + 1),
+        Some(_) => chars.next().filter(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 1),
         None => 1,
     }
 }
@@ -163,11 +158,7 @@ mod tests {
             .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(squeezed, code, "{text}");
-        let found: Vec<(usize, &str)> = lexed
-            .strings
-            .iter()
-            .map(|s| (s.line, s.text.as_str()))
-            .collect();
+        let found: Vec<(usize, &str)> = lexed.strings.iter().map(|s| (s.line, s.text.as_str())).collect();
         assert_eq!(found, strings, "{text}");
     }
 
@@ -180,11 +171,7 @@ mod tests {
     fn strings_stand_apart() {
         check(r#"f("a\"b", x)"#, &["f( , x)"], &[(1, r#"a\"b"#)]);
         check("f(\n\"a\n b\", 1);", &["f(", "", ", 1);"], &[(2, "a\n b")]);
-        check(
-            r###"f(r#"a"b"#, br"c\")"###,
-            &["f( , )"],
-            &[(1, "a\"b"), (1, "c\\")],
-        );
+        check(r###"f(r#"a"b"#, br"c\")"###, &["f( , )"], &[(1, "a\"b"), (1, "c\\")]);
         check("let cr = br; her\"x\"", &["let cr = br; her"], &[(1, "x")]);
     }
 

@@ -16,9 +16,7 @@ pub fn places(sources: &[Source]) -> Vec<Finding> {
     for source in sources {
         for (at, line) in source.text.lines().enumerate() {
             for place in PLACES.iter().filter(|place| names(line, place)) {
-                let what = format!(
-                    "`{place}` is a folder of one machine; use a path from the root of the project"
-                );
+                let what = format!("`{place}` is a folder of one machine; use a path from the root of the project");
                 findings.push(Finding::new(&source.path, at + 1, what));
             }
         }
@@ -41,8 +39,7 @@ const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 pub fn registries(sources: &[Source]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in sources {
-        let mut find =
-            |at: usize, what: &str| findings.push(Finding::new(&source.path, at + 1, what));
+        let mut find = |at: usize, what: &str| findings.push(Finding::new(&source.path, at + 1, what));
         for (at, line) in source.text.lines().enumerate() {
             let line = line.trim();
             if source.path.ends_with("Cargo.lock") {
@@ -50,10 +47,7 @@ pub fn registries(sources: &[Source]) -> Vec<Finding> {
                     .strip_prefix("source = \"")
                     .is_some_and(|from| from.trim_end_matches('"') != REGISTRY);
                 if elsewhere {
-                    find(
-                        at,
-                        "a crate from elsewhere than crates.io; use a released one",
-                    );
+                    find(at, "a crate from elsewhere than crates.io; use a released one");
                 }
             } else if source.path.contains(".cargo/config") {
                 let tables = ["[source", "[registr", "[net", "[http"];
@@ -92,15 +86,10 @@ mod tests {
 
     #[test]
     fn crates_come_from_one_place() {
-        let lock =
-            format!("source = \"{REGISTRY}\"\nsource = \"registry+https://mirror.example/index\"");
+        let lock = format!("source = \"{REGISTRY}\"\nsource = \"registry+https://mirror.example/index\"");
         check(registries, &[("Cargo.lock", &lock)], &["Cargo.lock:2"]);
         let config = "[alias]\nxtask = \"run\"\n[source.crates-io]\nreplace-with = \"mirror\"";
-        check(
-            registries,
-            &[(".cargo/config.toml", config)],
-            &[".cargo/config.toml:3"],
-        );
+        check(registries, &[(".cargo/config.toml", config)], &[".cargo/config.toml:3"]);
         check(
             registries,
             &[("web/.npmrc", "registry=https://mirror.example")],
