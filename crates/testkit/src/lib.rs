@@ -1,1 +1,13 @@
-//! testkit
+//! What tests stand on: throw-away databases and processes, ports, waiting for conditions.
+//!
+//! A dev-dependency only, never part of the product.
+#![allow(clippy::disallowed_methods)] // An edge of the project: it reads the environment and lets time pass.
+
+pub mod fleet;
+pub mod ports;
+pub mod process;
+mod skip;
+mod until;
+
+pub use skip::{shared_data, skip};
+pub use until::{Met, until};
