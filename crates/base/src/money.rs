@@ -105,8 +105,8 @@ impl JsonSchema for Currency {
     }
 }
 
-/// An amount of money: `minor` units (cents for USD) of `currency`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An amount of money: `minor` units (cents for USD) of `currency`. Between services it travels in this form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Money {
     /// Minor units; negative when owed.
     pub minor: i64,

@@ -1,0 +1,497 @@
+//! Catalog: products, variants, prices, stock and what is reserved of it.
+
+use std::collections::BTreeMap;
+
+use base::{Amount, Currency, ImageId, Money, OrderId, ProductId, Quantity, Time, VariantId};
+use http::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use wire::{Cx, Peer, Problem};
+
+use crate::Ref;
+
+/// The most ids that one bulk read takes.
+pub const BULK_READ_MAX: usize = 100;
+
+/// Whether a product is for sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// For sale.
+    #[default]
+    Active,
+    /// Not yet for sale; only staff see it.
+    Draft,
+    /// No longer for sale; orders that hold it still show it.
+    Archived,
+}
+
+/// What happens when more is ordered than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InventoryPolicy {
+    /// The order is refused.
+    #[default]
+    Deny,
+    /// The order is taken; the stock may go below zero.
+    Continue,
+}
+
+/// A product with its variants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// The id.
+    pub id: ProductId,
+    /// A number for people.
+    pub number: i64,
+    /// The name in addresses.
+    pub handle: String,
+    /// The name.
+    pub name: String,
+    /// HTML, sanitised.
+    pub description: String,
+    /// Who makes it.
+    pub vendor: Option<String>,
+    /// What kind of thing it is.
+    pub category: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// Whether it is for sale.
+    pub status: Status,
+    /// Pictures, the first one first.
+    pub images: Vec<Image>,
+    /// The first picture's address.
+    pub image_url: Option<String>,
+    /// What can be chosen, e.g. size and colour.
+    pub options: Vec<ProductOption>,
+    /// What is sold; one when there is nothing to choose.
+    pub variants: Vec<Variant>,
+    /// The lowest price of its variants.
+    pub price: Amount,
+    /// What prices are in.
+    pub currency: Currency,
+    /// The sum of its variants' stock.
+    pub stock: i64,
+    /// The SKU when there is one variant.
+    pub sku: Option<String>,
+    /// What else is known of it.
+    pub metadata: Map<String, Value>,
+    /// Since when it exists.
+    pub created_at: Time,
+    /// When it last changed, sales apart.
+    pub updated_at: Time,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// The id.
+    pub id: ImageId,
+    /// Where it is, http or https.
+    pub url: String,
+    /// What it shows, for those who do not see it.
+    pub alt: Option<String>,
+}
+
+/// Something to choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProductOption {
+    /// What is chosen, e.g. `Size`.
+    pub name: String,
+    /// What there is to choose from, in order.
+    pub values: Vec<String>,
+}
+
+/// What is sold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Variant {
+    /// The id.
+    pub id: VariantId,
+    /// The stock-keeping unit.
+    pub sku: String,
+    /// The chosen values, e.g. `Small / Red`; the product's name when there is nothing to choose.
+    pub name: String,
+    /// Option name → chosen value.
+    pub options: BTreeMap<String, String>,
+    /// What it costs.
+    pub price: Amount,
+    /// What it cost before.
+    pub compare_at_price: Option<Amount>,
+    /// What is on hand.
+    pub stock: i64,
+    /// What is on hand and not reserved.
+    pub available: i64,
+    /// GTIN, ISBN or the like.
+    pub barcode: Option<String>,
+    /// In grams.
+    pub weight: Option<i64>,
+    /// The unit that people read the weight in: g, kg, oz, lb.
+    pub weight_unit: Option<String>,
+    /// Whether the stock is counted at all.
+    pub tracked: bool,
+    /// What happens when it is sold out.
+    pub inventory_policy: InventoryPolicy,
+    /// Whether it has to be sent.
+    pub requires_shipping: bool,
+    /// Which tax applies; the shop's usual one when absent.
+    pub tax_category: Option<String>,
+    /// What else is known of it.
+    pub metadata: Map<String, Value>,
+}
+
+/// A new product; `name` and `price` are needed (`price` may stand in each variant instead).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewProduct {
+    /// The name.
+    pub name: String,
+    /// The price of each variant that names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// HTML; what is not allowed in it is taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The name in addresses; made of the name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Who makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// What is on hand (0); of a product without variants.
+    #[serde(
+        default,
+        alias = "stock_quantity",
+        alias = "stockQuantity",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stock: Option<i64>,
+    /// What kind of thing it is (`General`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// Made when absent; of a product without variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// What it cost before; of a product without variants.
+    #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
+    pub compare_at_price: Option<Amount>,
+    /// One picture.
+    #[serde(default, alias = "image_url", skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+    /// Pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<NewImage>>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// What can be chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<ProductOption>>,
+    /// What is sold, one for each choice of options.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<NewVariant>>,
+    /// Whether it is for sale (`active`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What else is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// A picture to be shown: an address, or an object with a text for those who do not see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewImage {
+    /// Where it is, http or https.
+    pub url: String,
+    /// What it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt: Option<String>,
+}
+
+/// A variant to be sold, or changes to one that has the same options.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewVariant {
+    /// Made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Option name → chosen value.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// What it costs; the product's price when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// What it cost before.
+    #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
+    pub compare_at_price: Option<Amount>,
+    /// What is on hand (0). Taken only when the variant is new.
+    #[serde(
+        default,
+        alias = "stock_quantity",
+        alias = "stockQuantity",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stock: Option<i64>,
+    /// GTIN, ISBN or the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    /// In grams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<i64>,
+    /// The unit that people read the weight in: g, kg, oz, lb.
+    #[serde(default, alias = "weight_unit", skip_serializing_if = "Option::is_none")]
+    pub weight_unit: Option<String>,
+    /// Whether the stock is counted at all (true).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked: Option<bool>,
+    /// What happens when it is sold out (`deny`).
+    #[serde(default, alias = "inventory_policy", skip_serializing_if = "Option::is_none")]
+    pub inventory_policy: Option<InventoryPolicy>,
+    /// Whether it has to be sent (true).
+    #[serde(default, alias = "requires_shipping", skip_serializing_if = "Option::is_none")]
+    pub requires_shipping: Option<bool>,
+    /// Which tax applies.
+    #[serde(default, alias = "tax_category", skip_serializing_if = "Option::is_none")]
+    pub tax_category: Option<String>,
+    /// What else is known of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Changes to a product: the fields given. `price`, `sku` and `compareAtPrice` are those of its only variant.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeProduct {
+    /// The name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The price of its only variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// HTML; what is not allowed in it is taken out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The name in addresses; the old one leads on to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// Who makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// What kind of thing it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// The SKU of its only variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// What its only variant cost before.
+    #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
+    pub compare_at_price: Option<Amount>,
+    /// One picture, in place of those there were.
+    #[serde(default, alias = "image_url", skip_serializing_if = "Option::is_none")]
+    pub image_url: Option<String>,
+    /// Pictures, in place of those there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<NewImage>>,
+    /// Words to find it by, in place of those there were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Whether it is for sale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// What else is known of it, in place of what there was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// A change of stock: by `quantity` pieces, or (with `If-Match`) to `set`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeStock {
+    /// Pieces that came (positive) or went (negative).
+    #[serde(default, alias = "qty", skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<i64>,
+    /// Pieces that were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<i64>,
+}
+
+/// What there is of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stock {
+    /// On hand.
+    pub stock: i64,
+    /// Of that, promised to orders.
+    pub reserved: i64,
+    /// Of that, still to be had.
+    pub available: i64,
+}
+
+/// Body of `POST /products/bulk`: `ids` reads (no token needed), `products` writes (staff).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Bulk {
+    /// Products to read, at most [`BULK_READ_MAX`]. Unknown ones are absent from the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<Ref>>,
+}
+
+// ------------------------------------------------------------------ between services
+
+/// What is to be bought: a product that has one variant, a variant, or a SKU. Exactly one is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pick {
+    /// A product (or anything else that [`Ref`] can name).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Ref>,
+    /// A variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Ref>,
+    /// A SKU, even one that is all digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+}
+
+/// What a [`Pick`] means: a card, or the problem with it (404 `not_found`, 400 `variant_required`).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Picked {
+    /// The variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
+    /// Or why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What cart and orders need to know of a variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Card {
+    /// The variant.
+    pub variant: VariantId,
+    /// Its product.
+    pub product: ProductId,
+    /// The product's number.
+    pub number: i64,
+    /// Its SKU.
+    pub sku: String,
+    /// Product name, and the chosen values when there are several variants: `Varsity Top, Small`.
+    pub name: String,
+    /// A picture of it.
+    pub image_url: Option<String>,
+    /// What it costs now.
+    pub price: Money,
+    /// What can be had of it; a very large number when the stock is not counted or may go below zero.
+    pub available: i64,
+    /// Whether it can be bought at all.
+    pub for_sale: bool,
+    /// Which tax applies.
+    pub tax_category: Option<String>,
+    /// Whether it has to be sent.
+    pub requires_shipping: bool,
+}
+
+/// So many pieces of a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pieces {
+    /// Of what.
+    pub variant: VariantId,
+    /// How many.
+    pub quantity: Quantity,
+}
+
+/// Holds pieces for an order: all lines or none.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reserve {
+    /// For which order.
+    pub order: OrderId,
+    /// Each variant once.
+    pub lines: Vec<Pieces>,
+}
+
+/// A line that there is not enough for; `lines` of the problem `out_of_stock` are these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Short {
+    /// Of what.
+    pub variant_id: VariantId,
+    /// Its SKU.
+    pub sku: String,
+    /// How many pieces were asked for.
+    pub requested: i64,
+    /// How many there are.
+    pub available: i64,
+}
+
+/// Names an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OfOrder {
+    /// Which.
+    pub order: OrderId,
+}
+
+/// What other services may ask of catalog.
+#[derive(Clone, Debug)]
+pub struct Client(pub Peer);
+
+impl Client {
+    /// What each pick means, in the picks' order. At most 500.
+    pub async fn resolve(&self, cx: &Cx, picks: &[Pick]) -> Result<Vec<Picked>, Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/resolve")
+            .json(&picks)
+            .once()
+            .fetch()
+            .await
+    }
+
+    /// The cards of at most 500 variants, archived ones too; unknown ones are absent from the answer.
+    pub async fn cards(&self, cx: &Cx, variants: &[VariantId]) -> Result<Vec<Card>, Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/cards")
+            .json(&variants)
+            .once()
+            .fetch()
+            .await
+    }
+
+    /// Holds an order's pieces. Refused: 409 `out_of_stock` with `lines` of [`Short`], 409 `closed` after an undo. Harmless to repeat.
+    pub async fn reserve(&self, cx: &Cx, reserve: &Reserve) -> Result<(), Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/reserve")
+            .json(reserve)
+            .once()
+            .done()
+            .await
+    }
+
+    /// Takes an order's reserved pieces out of stock for good. Refused: 409 `closed` when nothing is reserved. Harmless to repeat.
+    pub async fn settle(&self, cx: &Cx, order: OrderId) -> Result<(), Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/settle")
+            .json(&OfOrder { order })
+            .once()
+            .done()
+            .await
+    }
+
+    /// Releases what is reserved, restocks what was settled; a later reserve or settle is `closed`. Harmless to repeat.
+    pub async fn undo(&self, cx: &Cx, order: OrderId) -> Result<(), Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/undo")
+            .json(&OfOrder { order })
+            .once()
+            .done()
+            .await
+    }
+}

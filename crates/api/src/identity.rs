@@ -1,0 +1,274 @@
+//! Identity: customers, guests and staff, their credentials and sessions.
+
+use base::{OrderId, SessionId, Time, UserId};
+use http::Method;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wire::{Cx, Peer, Problem};
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A visitor without credentials.
+    Guest,
+    /// Somebody with an account.
+    Customer,
+    /// Works in the shop.
+    Staff,
+    /// Runs the shop.
+    Admin,
+}
+
+impl Role {
+    /// The word on the wire and in rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Guest => "guest",
+            Role::Customer => "customer",
+            Role::Staff => "staff",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// Reads [`Role::as_str`]'s word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Role::Guest, Role::Customer, Role::Staff, Role::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == word)
+    }
+}
+
+/// Opens an account. `email` or `username` is needed, or both.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Register {
+    /// An e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A name to sign in with: not all digits, no `@`, not like an id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// From the configured minimum (8) to 128 characters.
+    pub password: String,
+    /// The full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Given name; with `lastName` instead of `name`.
+    #[serde(default, alias = "first_name", skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Family name.
+    #[serde(default, alias = "last_name", skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// A guest's access or refresh token, whose cart and orders go to the account.
+    #[serde(default, alias = "guest_token", skip_serializing_if = "Option::is_none")]
+    pub guest_token: Option<String>,
+}
+
+/// Signs in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Login {
+    /// The account's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Or its username.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The password.
+    pub password: String,
+    /// A guest's access or refresh token, whose cart and orders go to the account.
+    #[serde(default, alias = "guest_token", skip_serializing_if = "Option::is_none")]
+    pub guest_token: Option<String>,
+}
+
+/// A pair of tokens, and whose they are.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// Who signed in.
+    pub user: User,
+    /// The access token, for `Authorization: Bearer`.
+    pub token: String,
+    /// For one new pair at `/api/auth/refresh`.
+    pub refresh_token: String,
+    /// Always `Bearer`.
+    pub token_type: String,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    /// What became of the guest's cart, when a `guestToken` was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merge>,
+}
+
+/// What became of a guest's cart at registration or login.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Merge {
+    /// `merged`, `nothing` (no live guest session or an empty cart) or `pending` (the cart is down; it follows).
+    pub status: MergeStatus,
+    /// Pieces that are now in the account's cart.
+    pub merged: i64,
+    /// Pieces that there was no stock for, by SKU.
+    pub cut: Vec<Cut>,
+}
+
+/// How far a merge is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MergeStatus {
+    /// Done.
+    Merged,
+    /// There was nothing to merge.
+    Nothing,
+    /// To be done when the cart service answers again.
+    Pending,
+}
+
+/// Pieces left out of a merge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cut {
+    /// Of what.
+    pub sku: String,
+    /// How many pieces were left out.
+    pub pieces: i64,
+}
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// A number for people; none for guests who have not ordered.
+    pub number: Option<i64>,
+    /// The name to sign in with.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The full name.
+    pub name: Option<String>,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Since when.
+    pub created_at: Time,
+}
+
+/// `{user}`: the profile of who asks.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Profile {
+    /// Who asks.
+    pub user: User,
+}
+
+/// Trades a refresh token for a new pair.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Refresh {
+    /// The refresh token.
+    #[serde(alias = "refresh_token")]
+    pub refresh_token: String,
+}
+
+/// Ends the session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Logout {
+    /// The session's refresh token, if it is at hand; the access token says which session ends.
+    #[serde(default, alias = "refresh_token", skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+}
+
+/// A token that counts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// Always true: a token that does not count is a 401.
+    pub valid: bool,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What they may do.
+    pub role: Role,
+    /// Until when it counts.
+    pub expires_at: Time,
+}
+
+/// Changes to a user: the fields given.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeUser {
+    /// A new e-mail address; needs `currentPassword`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A new name to sign in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The full name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Given name.
+    #[serde(default, alias = "first_name", skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    /// Family name.
+    #[serde(default, alias = "last_name", skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    /// Telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// The present password, for a new e-mail address.
+    #[serde(default, alias = "current_password", skip_serializing_if = "Option::is_none")]
+    pub current_password: Option<String>,
+}
+
+/// Sessions that ended, for the processes that verify tokens on their own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ended {
+    /// The sessions, in the order in which they ended.
+    pub sessions: Vec<SessionId>,
+    /// What to ask with next.
+    pub after: i64,
+}
+
+/// What other services may ask of identity.
+#[derive(Clone, Debug)]
+pub struct Client(pub Peer);
+
+impl Client {
+    /// Sessions that ended after the mark `after` (0 at first), oldest first, at most 1,000.
+    pub async fn ended(&self, cx: &Cx, after: i64) -> Result<Ended, Problem> {
+        self.0
+            .call(cx, Method::GET, "/internal/sessions/ended")
+            .query(&[("after", after)])
+            .fetch()
+            .await
+    }
+
+    /// A user, or none when there is no row (a guest who has not ordered).
+    pub async fn user(&self, cx: &Cx, id: UserId) -> Result<Option<User>, Problem> {
+        self.0
+            .call(cx, Method::GET, format!("/internal/users/{id}"))
+            .find()
+            .await
+    }
+
+    /// Gives a guest who orders a row and a number. Harmless to repeat.
+    pub async fn guest_ordered(&self, cx: &Cx, id: UserId, order: OrderId) -> Result<(), Problem> {
+        self.0
+            .call(cx, Method::POST, format!("/internal/guests/{id}"))
+            .json(&serde_json::json!({ "order": order }))
+            .once()
+            .done()
+            .await
+    }
+}
