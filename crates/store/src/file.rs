@@ -1,0 +1,198 @@
+//! A database in a file of SQLite: one thread that writes, connections that read, one that keeps the log short.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::job::{Job, guarded};
+use crate::queue::Queue;
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::sqlite::{Conn, sorted};
+use crate::tx::{Link, Tx};
+use crate::{Error, group};
+
+/// Pages of the log after which what is in it is copied into the file: 16 MiB.
+const CHECKPOINT_PAGES: i32 = 4_096;
+/// Pages after which writers wait until the log starts anew: 64 MiB. A checkpoint beside a steady writer never
+/// comes to the end of the log by itself.
+const RESTART_PAGES: i32 = 16_384;
+
+/// The reading side; the writer and the checkpointer are threads.
+pub(crate) struct File {
+    path: PathBuf,
+    settings: Settings,
+    idle: Mutex<Vec<Conn>>,
+    keeper: Arc<Keeper>,
+}
+
+/// Tells the checkpointer how long the log is.
+struct Keeper {
+    /// Pages in the log, as the writer's commits report them.
+    pages: AtomicI32,
+    state: Mutex<Wanted>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Wanted {
+    checkpoint: bool,
+    stop: bool,
+}
+
+impl File {
+    /// Opens the file and starts the threads.
+    pub(crate) fn open(
+        path: PathBuf,
+        settings: &Settings,
+        shared: &Arc<Shared>,
+        queue: &Arc<Queue<Box<dyn Job>>>,
+    ) -> Result<(Self, Vec<JoinHandle<()>>), Error> {
+        let open = |writer| Conn::open(Some(&path), settings, writer).map_err(|error| sorted(&error).0);
+        let keeper = Arc::new(Keeper {
+            pages: AtomicI32::new(0),
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        });
+
+        let mut writer = open(true)?;
+        let told = keeper.clone();
+        writer
+            .db
+            .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+                told.pages.store(pages, Ordering::Relaxed);
+                Ok(())
+            }))
+            .map_err(|error| sorted(&error).0)?;
+        let third = open(false)?;
+        let first_reader = open(false)?;
+
+        let threads = vec![
+            spawn(shared.service, "write", {
+                let (shared, queue, keeper, most) = (shared.clone(), queue.clone(), keeper.clone(), settings.group);
+                move || write(&mut writer, &shared, &queue, &keeper, most)
+            })?,
+            spawn(shared.service, "log", {
+                let (shared, keeper) = (shared.clone(), keeper.clone());
+                move || keep(&third, &shared, &keeper)
+            })?,
+        ];
+        let file = Self {
+            path,
+            settings: settings.clone(),
+            idle: Mutex::new(vec![first_reader]),
+            keeper,
+        };
+        Ok((file, threads))
+    }
+
+    /// Runs a closure on a connection that reads. There are as many as run at the same time; few are kept.
+    pub(crate) fn read<T, E: From<Error>>(
+        &self,
+        shared: &Shared,
+        act: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => Conn::open(Some(&self.path), &self.settings, false).map_err(|error| sorted(&error).0)?,
+        };
+        let result = read(&conn, shared, act);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.settings.readers {
+            idle.push(conn);
+        }
+        result
+    }
+
+    /// Closes the readers; the writer's thread ends with its queue.
+    pub(crate) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        self.keeper.tell(|wanted| wanted.stop = true);
+    }
+}
+
+/// Runs a closure in a transaction that only reads: all its statements see one moment.
+pub(crate) fn read<T, E: From<Error>>(
+    conn: &Conn,
+    shared: &Shared,
+    act: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    conn.control("BEGIN").map_err(|(error, _)| error)?;
+    let mut tx = Tx::new(Link::Sqlite(conn), shared, false);
+    let result = guarded(&mut tx, act);
+    conn.rollback();
+    result
+}
+
+pub(crate) fn spawn(service: &str, what: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(format!("{service}-{what}"))
+        .spawn(run)
+        .map_err(|error| Error::Down(format!("no thread for the database: {error}")))
+}
+
+fn write(conn: &mut Conn, shared: &Shared, queue: &Queue<Box<dyn Job>>, keeper: &Keeper, most: usize) {
+    let mut jobs = Vec::new();
+    // Pages in the log when it was last copied.
+    let mut copied = 0;
+    while queue.take(most, &mut jobs) {
+        group::run(conn, shared, std::mem::take(&mut jobs));
+        let pages = keeper.pages.load(Ordering::Relaxed);
+        copied = copied.min(pages);
+        if pages - copied >= CHECKPOINT_PAGES {
+            copied = pages;
+            keeper.tell(|wanted| wanted.checkpoint = true);
+        }
+    }
+    keeper.tell(|wanted| wanted.stop = true);
+}
+
+impl Keeper {
+    fn tell(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+}
+
+fn keep(conn: &Conn, shared: &Shared, keeper: &Keeper) {
+    loop {
+        let mut wanted = keeper.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while !wanted.checkpoint && !wanted.stop {
+            wanted = keeper.wake.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+        }
+        wanted.checkpoint = false;
+        let stop = wanted.stop;
+        drop(wanted);
+        let how = if stop { "TRUNCATE" } else { "PASSIVE" };
+        let left = checkpoint(conn, shared, how);
+        if stop {
+            return;
+        }
+        if left && keeper.pages.load(Ordering::Relaxed) >= RESTART_PAGES {
+            // Nearly all of it was copied just now, so writers wait for the short rest only.
+            checkpoint(conn, shared, "RESTART");
+        }
+    }
+}
+
+/// Copies the log into the file; `true` when it could not be finished.
+fn checkpoint(conn: &Conn, shared: &Shared, how: &str) -> bool {
+    shared.counts.checkpoint();
+    let done = conn.db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    });
+    match done {
+        Ok((busy, pages, copied)) => busy != 0 || copied < pages,
+        Err(error) => {
+            tracing::warn!(service = shared.service, %error, how, "the log could not be copied into the file");
+            true
+        }
+    }
+}
