@@ -1,1 +1,40 @@
-//! serve
+//! The chassis of every service: routes that document themselves, extractors that are rights, tokens,
+//! answers, and the supervisor that runs the built parts.
+//!
+//! A service declares [`Route`]s, gives them its state ([`Routes::finish`]), and becomes a [`Part`]. What every
+//! request passes on its way to a handler is told in [`chassis`], top to bottom. Nothing here knows what is
+//! sold, and no rule of the shop is decided here.
+
+mod answers;
+mod body;
+mod caller;
+pub mod chassis;
+mod errors;
+mod extract;
+mod faults;
+mod jws;
+pub mod openapi;
+mod part;
+mod revoked;
+mod routes;
+mod sessions;
+mod spawn;
+mod supervisor;
+pub mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
+pub use axum::Json;
+pub use body::{BODY_MAX, Body, Write, bytes_of, too_large};
+pub use caller::{Admin, Caller, In, MaybeUser, Remote, Role, Service, Staff, StaffOrService, User, Who};
+pub use errors::of_store;
+pub use extract::{Known, Path, Query, page};
+pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};
+pub use revoked::{ACCESS_LIFETIME_MAX, Revoked};
+pub use routes::{Declared, Given, Rights, Route, Routes, SchemaOf};
+pub use sessions::follow_ended_sessions;
+pub use spawn::spawn;
+pub use supervisor::{BindFault, Bound, bind, run};
+pub use tokens::{Claims, Holder, Keys, Secret, TokenFault};

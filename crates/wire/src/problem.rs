@@ -178,6 +178,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For the chassis, which knows the request and writes its id into the body.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::{Finding, Source};
 
-const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "bus", "serve"];
+const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "serve", "bus"];
 
 /// The services: none depends on another, they speak through `api`.
 pub const SERVICES: &[&str] = &["gateway", "identity", "catalog", "cart", "orders", "payments", "events"];
@@ -18,8 +18,8 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         "base" | "xtask" => vec![],
         "wire" | "store" => vec!["base"],
         "api" => vec!["base", "wire"],
-        "bus" => vec!["base", "wire", "api", "store"],
-        "serve" => vec!["base", "wire", "api", "store", "bus"],
+        "serve" => vec!["base", "wire", "api", "store"],
+        "bus" => vec!["base", "wire", "api", "store", "serve"],
         "gateway" => vec!["base", "wire", "api", "serve"],
         _ if SERVICES.contains(&name) => BELOW_SERVICES.to_vec(),
         "testkit" => BELOW_SERVICES.to_vec(),
@@ -29,7 +29,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
     })
 }
 
-/// `base ← wire ← api ← services ← ironmonger`, `base ← store ← bus`, `testkit` for tests only.
+/// `base ← wire ← api ← services ← ironmonger`, `base ← store`, `serve ← bus` (a relay is a task, an inbox a route), `testkit` for tests only.
 pub fn layers(sources: &[Source]) -> Vec<Finding> {
     let manifests: Vec<(&Source, Table)> = sources
         .iter()

@@ -1,0 +1,284 @@
+//! What a handler takes from the body: a typed value, and the key under which a write is done once.
+
+use std::any::TypeId;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use wire::Problem;
+
+use crate::caller::Who;
+use crate::faults::{self, canonical};
+use crate::routes::Place;
+
+/// The largest body: a thousand products fit, and memory stays bounded. Imports stream instead.
+pub const BODY_MAX: usize = 1 << 20;
+/// The longest idempotency key.
+const KEY_MAX: usize = 255;
+
+/// A JSON body. No body at all counts as `{}`.
+#[derive(Clone, Debug)]
+pub struct Body<T>(pub T);
+
+/// A JSON body, and the caller's idempotency key where there is one.
+#[derive(Clone, Debug)]
+pub struct Write<T> {
+    /// What the body says.
+    pub body: T,
+    /// Under what the answer is remembered; none without a key or without a token.
+    pub once: Option<store::Once>,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let headers = request.headers().clone();
+        let bytes = bytes_of(request).await?;
+        read(&headers, &bytes).map(Body)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> for Write<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let key = key_of(&parts.headers)?;
+        let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
+        let caller = who.user().ok();
+        let scope = match (key, caller) {
+            (Some(key), Some(caller)) => {
+                let params = RawPathParams::from_request_parts(&mut parts, state).await;
+                let params = params.map_err(|_| Problem::not_found("Nothing has this address."))?;
+                let place = parts.extensions.get::<Place>().map_or("", |place| place.filled_from);
+                let user = caller.id.to_string();
+                let path = filled(place, params.iter(), &user);
+                let method = parts
+                    .extensions
+                    .get::<Place>()
+                    .map_or(&parts.method, |place| &place.method);
+                Some((key, format!("{user} {method} {path}"), path))
+            }
+            _ => None,
+        };
+        let query = parts.uri.query().map(str::to_owned);
+        let headers = parts.headers.clone();
+        let bytes = bytes_of(Request::from_parts(parts, body)).await?;
+        let once = scope.map(|(key, scope, path)| store::Once {
+            scope,
+            key,
+            fingerprint: fingerprint(&path, query.as_deref(), &bytes),
+        });
+        Ok(Write {
+            body: read(&headers, &bytes)?,
+            once,
+        })
+    }
+}
+
+/// The canonical path with the call's parameters. What the caller's own spelling said beyond it belongs to
+/// the scope as well (a cart named by its owner), but for the caller's own id, which says nothing new.
+fn filled<'a>(place: &str, params: impl Iterator<Item = (&'a str, &'a str)>, user: &str) -> String {
+    let mut path = place.to_owned();
+    let mut rest = String::new();
+    for (name, value) in params {
+        let slot = format!("{{{name}}}");
+        if path.contains(&slot) {
+            path = path.replace(&slot, value);
+        } else if value != user {
+            rest = format!("{rest};{name}={value}");
+        }
+    }
+    path + &rest
+}
+
+/// What makes two calls with one key the same call.
+fn fingerprint(path: &str, query: Option<&str>, body: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in [path.as_bytes(), query.unwrap_or_default().as_bytes(), body] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(wire::header::IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let key = value.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > KEY_MAX || !key.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        let detail = format!("The header Idempotency-Key must have 1 to {KEY_MAX} printable ASCII characters.");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_idempotency_key", detail));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// The whole body.
+///
+/// # Errors
+/// 413 above [`BODY_MAX`], 400 when it breaks off.
+pub async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
+    let told = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if told
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|length| length > BODY_MAX as u64)
+    {
+        return Err(too_large());
+    }
+    match Limited::new(request.into_body(), BODY_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(fault) if fault.is::<LengthLimitError>() => Err(too_large()),
+        Err(fault) if is_limit(&*fault) => Err(too_large()),
+        Err(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            "The body broke off.",
+        )),
+    }
+}
+
+fn is_limit(fault: &(dyn std::error::Error + 'static)) -> bool {
+    fault.is::<LengthLimitError>() || fault.source().is_some_and(is_limit)
+}
+
+/// 413, for bodies above [`BODY_MAX`].
+pub fn too_large() -> Problem {
+    let detail = format!("The body must have at most {BODY_MAX} bytes.");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+}
+
+/// The body as a `T`.
+fn read<T: DeserializeOwned + JsonSchema + 'static>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or_default());
+    if !bytes.is_empty() && !kind.is_none_or(is_json) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "The body must be JSON, with `Content-Type: application/json`.",
+        ));
+    }
+    let bytes = if bytes.iter().all(u8::is_ascii_whitespace) {
+        b"{}"
+    } else {
+        bytes
+    };
+    if TypeId::of::<T>() == TypeId::of::<()>() {
+        // Calls without a body take `{}` as well; `()` itself would only be read from null.
+        read_json::<api::Nothing>(bytes)?;
+        return read_json(b"null");
+    }
+    read_json(bytes)
+}
+
+fn read_json<T: DeserializeOwned + JsonSchema + 'static>(bytes: &[u8]) -> Result<T, Problem> {
+    match serde_json::from_slice::<T>(bytes) {
+        Ok(_) if holds_nul(bytes) => Err(nul()),
+        Ok(value) => Ok(value),
+        Err(fault) => Err(explain::<T>(bytes, &fault)),
+    }
+}
+
+/// Says what is wrong with a body that could not be read: every field at once.
+fn explain<T: DeserializeOwned + JsonSchema + 'static>(bytes: &[u8], fault: &serde_json::Error) -> Problem {
+    let value = match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(value) => canonical(value),
+        Err(fault) => {
+            let at = format!("line {}, column {}", fault.line(), fault.column());
+            let what = fault.to_string();
+            let what = what.split(" at line ").next().unwrap_or_default();
+            let detail = format!("The body is not JSON: {what} at {at}.");
+            return Problem::new(StatusCode::BAD_REQUEST, "malformed", detail);
+        }
+    };
+    if holds_nul(bytes) {
+        return nul();
+    }
+    let check = faults::check_of(TypeId::of::<T>(), SchemaGenerator::root_schema_for::<T>);
+    let found = check.faults(&value);
+    let problem = Problem::invalid("The body is not as it should be.");
+    if !found.is_empty() {
+        return found
+            .into_iter()
+            .fold(problem, |problem, (pointer, detail)| problem.field(pointer, detail));
+    }
+    // The schema finds nothing wrong: a rule that only the type itself knows. It tells of the first fault.
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(fault) => problem.field(pointer(fault.path()), plain(&fault.into_inner())),
+        Ok(_) => problem.field("", plain(fault)),
+    }
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer = format!("{pointer}/{index}"),
+            Segment::Map { key } => pointer = format!("{pointer}/{}", faults::escape(key)),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+fn plain(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+fn is_json(kind: &str) -> bool {
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.is_empty() || essence == "application/json" || essence.ends_with("+json")
+}
+
+/// Whether some text of the JSON holds U+0000. It can only be there escaped, since JSON forbids the bare
+/// control character; `\\u0000` is an escaped backslash and five letters.
+fn holds_nul(json: &[u8]) -> bool {
+    const ESCAPE: &[u8] = b"\\u0000";
+    json.windows(ESCAPE.len()).enumerate().any(|(at, window)| {
+        window == ESCAPE && json[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0
+    })
+}
+
+fn nul() -> Problem {
+    Problem::invalid("The body holds the character U+0000, which cannot be stored. Leave it out.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_nul_is_found_and_an_escaped_backslash_is_not_one() {
+        assert!(holds_nul(br#"{"a":"x\u0000"}"#));
+        assert!(!holds_nul(br#"{"a":"x\\u0000"}"#));
+        assert!(holds_nul(br#"{"a":"x\\\u0000"}"#));
+        assert!(!holds_nul(br#"{"a":"\u0001"}"#));
+    }
+
+    #[test]
+    fn spellings_of_one_call_share_a_scope() {
+        let me = "usr_me";
+        assert_eq!(filled("/cart/items", [("userId", me)].into_iter(), me), "/cart/items");
+        assert_eq!(
+            filled("/cart/items", [("userId", "usr_you")].into_iter(), me),
+            "/cart/items;userId=usr_you"
+        );
+        assert_eq!(
+            filled("/orders/{id}/cancel", [("id", "7")].into_iter(), me),
+            "/orders/7/cancel"
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! The OpenAPI 3.1 document of declared routes: the same declarations that route the requests.
+//!
+//! Types are written twice where what is read differs from what is written (a field with a default need not be
+//! sent, but is always answered): the answer keeps the type's name, the request's form gets `Input` behind it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::routes::{Declared, Given, Rights, SchemaOf, spellings};
+
+const SCHEMAS: &str = "#/components/schemas/";
+
+/// What the document says of the shop.
+#[derive(Clone, Debug)]
+pub struct Info<'a> {
+    /// The shop's name.
+    pub title: &'a str,
+    /// The version of the program.
+    pub version: &'a str,
+    /// Where the shop answers, e.g. `/` for wherever the document was fetched.
+    pub server: &'a str,
+}
+
+/// The document of all public routes among `declared`.
+pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
+    let mut schemas = Schemas::new();
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    let mut tags = BTreeSet::new();
+    for route in declared.iter().filter(|route| !route.is_internal()) {
+        tags.insert(route.service);
+        let operation = operation(route, &mut schemas);
+        let methods = paths.entry(format!("/api{}", route.path)).or_default();
+        methods.insert(route.method.as_str().to_lowercase(), operation);
+    }
+    schemas.answer(|generator| generator.subschema_for::<wire::Problem>());
+    let mut paths = json!(paths);
+    let components = schemas.finish(&mut paths);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": info.title,
+            "version": info.version,
+            "summary": "Sells things: catalogue, carts, orders, payments.",
+            "description": "Money is an exact decimal with its currency. Lists are bare arrays; the next page is in \
+                `Link`. Errors are problem documents (RFC 9457) with a stable `code`.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": info.server }],
+        "tags": tags.iter().map(|tag| json!({ "name": tag })).collect::<Vec<_>>(),
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "An access token from register, login, guest or refresh.",
+                },
+            },
+            "headers": {
+                "RequestId": { "description": "The request's id.", "schema": { "type": "string" } },
+                "Link": { "description": "`<…>; rel=\"next\"` when there is a next page.", "schema": { "type": "string" } },
+                "Location": { "description": "The address of the new record.", "schema": { "type": "string" } },
+                "Replayed": { "description": "`true`: an earlier call with the same key was answered like this.", "schema": { "type": "string" } },
+            },
+            "responses": {
+                "Problem": {
+                    "description": "A refusal or a fault.",
+                    "content": { "application/problem+json": { "schema": { "$ref": format!("{SCHEMAS}Problem") } } },
+                },
+            },
+        },
+    })
+}
+
+fn operation(route: &Declared, schemas: &mut Schemas) -> Value {
+    let mut operation = Map::new();
+    operation.insert("operationId".into(), json!(operation_id(route)));
+    operation.insert("tags".into(), json!([route.service]));
+    operation.insert(
+        "summary".into(),
+        json!(if route.summary.is_empty() {
+            route.path
+        } else {
+            route.summary
+        }),
+    );
+    let description = format!("{}\n\nRights: {}.", route.description, rights_words(route.rights));
+    operation.insert("description".into(), json!(description.trim_start()));
+    let also = also(route);
+    if !also.is_empty() {
+        operation.insert("x-also".into(), json!(also));
+    }
+    operation.insert("x-rights".into(), json!(format!("{:?}", route.rights)));
+    let bearer = json!({ "bearer": [] });
+    let security = if route.rights == Rights::Anyone {
+        json!([{}, bearer])
+    } else {
+        json!([bearer])
+    };
+    operation.insert("security".into(), security);
+    let parameters = parameters(route, schemas);
+    if !parameters.is_empty() {
+        operation.insert("parameters".into(), Value::Array(parameters));
+    }
+    if let Some(body) = route.takes {
+        let schema = schemas.request(body);
+        let body = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        operation.insert("requestBody".into(), body);
+    }
+    operation.insert("responses".into(), responses(route, schemas));
+    Value::Object(operation)
+}
+
+/// `GET /orders/{id}/events` is `getOrdersIdEvents`.
+fn operation_id(route: &Declared) -> String {
+    let words = route
+        .path
+        .split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.fold(route.method.as_str().to_lowercase(), |mut id, word| {
+        let mut letters = word.chars();
+        id.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        id.push_str(letters.as_str());
+        id
+    })
+}
+
+/// Every other public address of the operation, with its method.
+fn also(route: &Declared) -> Vec<String> {
+    let own = std::iter::once((&route.method, route.path));
+    let others = route.also.iter().map(|(method, path)| (method, *path));
+    let canonical = format!("{} /api{}", route.method, route.path);
+    let all = own.chain(others).flat_map(|(method, path)| {
+        spellings(path, route.singular)
+            .into_iter()
+            .map(move |spelled| format!("{method} {spelled}"))
+    });
+    let public: BTreeSet<String> = all.filter(|one| one.contains(" /api/") && *one != canonical).collect();
+    public.into_iter().collect()
+}
+
+fn parameters(route: &Declared, schemas: &mut Schemas) -> Vec<Value> {
+    let slots = route
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let mut parameters: Vec<Value> = slots
+        .map(|slot| {
+            let name = slot.trim_start_matches('*');
+            let told = route.params.iter().find(|(known, _)| *known == name).map(|(_, words)| *words);
+            let words = told.unwrap_or("Which one: its id, or another of its names.");
+            json!({ "name": name, "in": "path", "required": true, "description": words, "schema": { "type": "string" } })
+        })
+        .collect();
+    if let Some(query) = route.query {
+        parameters.extend(schemas.query(query));
+    }
+    if is_keyed(route) {
+        parameters.push(json!({
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": "A call repeated with the same key acts once.",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+        }));
+    }
+    parameters
+}
+
+/// Whether a key makes the call act once: writes of known callers.
+fn is_keyed(route: &Declared) -> bool {
+    route.method != Method::GET && route.rights != Rights::Anyone
+}
+
+fn responses(route: &Declared, schemas: &mut Schemas) -> Value {
+    let mut responses: BTreeMap<String, Value> = BTreeMap::new();
+    for given in &route.gives {
+        responses.insert(given.status.to_string(), success(route, given, schemas));
+    }
+    for (status, codes) in refusals(route) {
+        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+        let problem = json!({ "$ref": format!("{SCHEMAS}Problem") });
+        let response = json!({
+            "description": format!("Refused: {}.", codes.join(", ")),
+            "headers": { "X-Request-ID": { "$ref": "#/components/headers/RequestId" } },
+            "content": { "application/problem+json": { "schema": problem } },
+        });
+        responses.entry(status.to_string()).or_insert(response);
+    }
+    responses.insert("default".into(), json!({ "$ref": "#/components/responses/Problem" }));
+    json!(responses)
+}
+
+fn success(route: &Declared, given: &Given, schemas: &mut Schemas) -> Value {
+    let mut headers = Map::new();
+    let mut header = |name: &str, of: &str| {
+        headers.insert(name.into(), json!({ "$ref": format!("#/components/headers/{of}") }));
+    };
+    header("X-Request-ID", "RequestId");
+    if given.status == 201 {
+        header("Location", "Location");
+    }
+    if is_keyed(route) {
+        header("Idempotency-Replayed", "Replayed");
+    }
+    let schema = given.schema.map(|schema| schemas.answer(schema));
+    if schema.as_ref().and_then(|schema| schema.get("type")) == Some(&json!("array")) && route.method == Method::GET {
+        header("Link", "Link");
+    }
+    let words = http::StatusCode::from_u16(given.status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
+    let mut response = json!({ "description": words.unwrap_or("Done"), "headers": headers });
+    if !given.content_type.is_empty() {
+        let content = schema.map_or_else(|| json!({}), |schema| json!({ "schema": schema }));
+        response["content"] = json!({ given.content_type: content });
+    }
+    response
+}
+
+/// The refusals that rights, parameters and body imply, and those of the route's own.
+fn refusals(route: &Declared) -> BTreeMap<u16, Vec<&'static str>> {
+    let mut all: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
+    let mut add = |status: u16, code| {
+        let codes = all.entry(status).or_default();
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    };
+    add(401, "unauthorized");
+    if route.rights != Rights::Anyone {
+        add(403, "forbidden");
+    }
+    if route.path.contains('{') {
+        add(404, "not_found");
+    }
+    if route.takes.is_some() || route.query.is_some() || route.method != Method::GET {
+        add(400, "invalid");
+    }
+    if route.takes.is_some() {
+        add(400, "malformed");
+        add(413, "too_large");
+        add(415, "unsupported_media_type");
+    }
+    if is_keyed(route) {
+        add(400, "bad_idempotency_key");
+        add(422, "idempotency_key_reused");
+    }
+    add(429, "too_many_requests");
+    add(503, "unavailable");
+    route.refuses.iter().for_each(|&(status, code)| add(status, code));
+    all
+}
+
+fn rights_words(rights: Rights) -> &'static str {
+    match rights {
+        Rights::Anyone => "anybody",
+        Rights::User => "anybody with a token",
+        Rights::Owner => "the owner, or staff",
+        Rights::Staff => "staff",
+        Rights::StaffOrService => "staff, or a service of the shop",
+        Rights::Admin => "administrators",
+        Rights::Service => "services of the shop",
+    }
+}
+
+/// Schemas on their way into `components`: requests and answers apart.
+struct Schemas {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+    /// Schemas of requests are marked until it is known which names both sides need.
+    queries: BTreeSet<String>,
+}
+
+/// Stands before the name in references of requests until names are settled.
+const REQUEST: &str = "#/requests/";
+
+impl Schemas {
+    fn new() -> Self {
+        let settings = |path: &'static str| {
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = path.into();
+                settings.meta_schema = None;
+            })
+        };
+        Self {
+            requests: settings("/requests").into_generator(),
+            answers: settings("/components/schemas").for_serialize().into_generator(),
+            queries: BTreeSet::new(),
+        }
+    }
+
+    fn request(&mut self, schema: SchemaOf) -> Value {
+        schema(&mut self.requests).to_value()
+    }
+
+    fn answer(&mut self, schema: SchemaOf) -> Value {
+        schema(&mut self.answers).to_value()
+    }
+
+    /// One parameter for each field of the query's type.
+    fn query(&mut self, schema: SchemaOf) -> Vec<Value> {
+        let mut schema = schema(&mut self.requests).to_value();
+        if let Some(name) = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|at| at.strip_prefix(REQUEST))
+        {
+            self.queries.insert(name.to_owned());
+            schema = self.requests.definitions().get(name).cloned().unwrap_or_default();
+        }
+        let needed: Vec<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let fields = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        fields
+            .map(|(name, schema)| {
+                let mut schema = schema.clone();
+                let words = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+                json!({
+                    "name": name, "in": "query", "required": needed.contains(&name.as_str()),
+                    "description": words.unwrap_or_default(), "schema": schema,
+                })
+            })
+            .collect()
+    }
+
+    /// The components; references in `paths` get their settled names.
+    fn finish(mut self, paths: &mut Value) -> Value {
+        let requests = self.requests.take_definitions(true);
+        let mut components = self.answers.take_definitions(true);
+        // A request's form that differs from the answer's gets a name of its own, and so does all that names it.
+        let plain = |value: &Value| settled(value.clone(), &BTreeSet::new());
+        let mut own: BTreeSet<String> = requests
+            .iter()
+            .filter(|(name, schema)| components.get(*name).is_some_and(|answer| *answer != plain(schema)))
+            .map(|(name, _)| name.clone())
+            .collect();
+        loop {
+            let more: Vec<String> = requests
+                .iter()
+                .filter(|(name, schema)| {
+                    let text = schema.to_string();
+                    let names = |other: &String| text.contains(&format!("\"{REQUEST}{other}\""));
+                    components.contains_key(*name) && !own.contains(*name) && own.iter().any(names)
+                })
+                .map(|(name, _)| name.clone())
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            own.extend(more);
+        }
+        for (name, schema) in requests {
+            if self.queries.contains(&name) {
+                continue;
+            }
+            let name = if own.contains(&name) {
+                format!("{name}Input")
+            } else {
+                name
+            };
+            components.insert(name, settled(schema, &own));
+        }
+        *paths = settled(std::mem::take(paths), &own);
+        Value::Object(components)
+    }
+}
+
+/// The value with its references to requests under their final names.
+fn settled(value: Value, own: &BTreeSet<String>) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(|item| settled(item, own)).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| {
+                let target = value
+                    .as_str()
+                    .filter(|_| name == "$ref")
+                    .and_then(|at| at.strip_prefix(REQUEST));
+                let value = match target {
+                    Some(target) if own.contains(target) => json!(format!("{SCHEMAS}{target}Input")),
+                    Some(target) => json!(format!("{SCHEMAS}{target}")),
+                    None => settled(value, own),
+                };
+                (name, value)
+            });
+            Value::Object(fields.collect())
+        }
+        other => other,
+    }
+}

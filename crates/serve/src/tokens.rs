@@ -1,0 +1,297 @@
+//! Tokens: who holds one, made and checked. JSON Web Tokens (RFC 7519) in the compact form of JWS (RFC 7515).
+//!
+//! The algorithm is never taken from the token: a key's id (`kid`) names the key, the key knows its
+//! algorithm, and a header that says otherwise is refused. Tokens of people are for the shop, tokens of
+//! services for `internal`; neither passes for the other. What was verified is remembered until it
+//! expires, since checking a signature costs more than all else a small read does.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use base::{Clock, Id, Ids, RequestId, SessionId, Time, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::caller::{Caller, Role};
+use crate::jws::{Jws, Key};
+use crate::revoked::Revoked;
+
+/// The longest token that is read: ours have some 400 bytes.
+const TOKEN_MAX: usize = 4_096;
+/// Verified tokens that are remembered; more than a busy process meets within their lifetime is not needed.
+const REMEMBERED_MAX: usize = 20_000;
+/// How long a service's token lasts; renewed at half of it.
+const SERVICE_LIFETIME: Duration = Duration::from_secs(300);
+/// The audience of people's tokens.
+const SHOP: &str = "shop";
+/// The audience of services' tokens.
+const INTERNAL: &str = "internal";
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who made it.
+    pub iss: String,
+    /// For whom: `shop`, or `internal`.
+    pub aud: String,
+    /// The kind: `access`.
+    pub typ: String,
+    /// The user's id, or `service:` and a service's name.
+    pub sub: String,
+    /// `guest`, `customer`, `staff`, `admin`, or `service`.
+    pub role: String,
+    /// The session; services have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
+    /// The token's own id.
+    pub jti: String,
+    /// When it was made, in seconds since 1970.
+    pub iat: i64,
+    /// When it expires, in seconds since 1970.
+    pub exp: i64,
+}
+
+/// Who holds a token that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Holder {
+    /// A person, signed in or a guest.
+    User(Caller),
+    /// A service, by name.
+    Service(String),
+}
+
+/// Why a token does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It is no token of our form.
+    Malformed,
+    /// It names no key of ours.
+    UnknownKey,
+    /// Its header names another algorithm than its key has.
+    WrongAlgorithm,
+    /// The signature does not fit.
+    BadSignature,
+    /// It was made by or for somebody else.
+    WrongAudience,
+    /// Its time is over.
+    Expired,
+    /// Its session has ended.
+    Ended,
+}
+
+impl fmt::Display for TokenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokenFault::Expired => "The token has expired. Refresh it, or sign in again.",
+            TokenFault::Ended => "The session of this token has ended. Please sign in again.",
+            // One sentence for all that is wrong with the token itself: forgers learn nothing from it.
+            _ => "The token is not valid. Please sign in again.",
+        })
+    }
+}
+
+impl std::error::Error for TokenFault {}
+
+/// What signs a shop's tokens.
+#[derive(Clone)]
+pub enum Secret {
+    /// The seed of an Ed25519 key (RFC 8032); others verify by the public half.
+    Ed25519([u8; 32]),
+    /// A shared secret for HS256, at least 32 bytes.
+    Shared(Vec<u8>),
+}
+
+/// The keys of a shop. Cheap to clone; clones share what they remember.
+#[derive(Clone)]
+pub struct Keys(Arc<Ring>);
+
+struct Ring {
+    issuer: String,
+    signing: Key,
+    /// Keys of before, which are still believed until the last token they signed has expired.
+    former: Vec<Key>,
+    clock: Clock,
+    ids: Ids,
+    verified: RwLock<HashMap<Box<str>, Remembered>>,
+    services: Mutex<HashMap<&'static str, (Arc<str>, Time)>>,
+    revoked: Revoked,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    holder: Arc<Holder>,
+    expires: Time,
+}
+
+impl Keys {
+    /// Keys that sign with `secret` and believe what `former` ones signed, too.
+    pub fn new(secret: &Secret, former: &[Secret], issuer: &str, clock: Clock, ids: Ids) -> Self {
+        Self(Arc::new(Ring {
+            issuer: issuer.to_owned(),
+            signing: Key::new(secret),
+            former: former.iter().map(Key::new).collect(),
+            revoked: Revoked::new(clock.clone()),
+            clock,
+            ids,
+            verified: RwLock::default(),
+            services: Mutex::default(),
+        }))
+    }
+
+    /// The sessions that have ended before their tokens expired.
+    pub fn revoked(&self) -> &Revoked {
+        &self.0.revoked
+    }
+
+    /// A person's access token and the moment it expires (whole seconds).
+    pub fn sign_user(&self, user: UserId, role: Role, session: SessionId, lifetime: Duration) -> (String, Time) {
+        self.sign(SHOP, user.to_string(), role.as_str(), Some(session), lifetime)
+    }
+
+    /// The present token of a service, renewed in time.
+    pub fn service_token(&self, service: &'static str) -> Arc<str> {
+        let now = self.0.clock.now();
+        let mut tokens = self.0.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((token, _)) = tokens.get(service).filter(|(_, renew)| now < *renew) {
+            return token.clone();
+        }
+        let (token, _) = self.sign(
+            INTERNAL,
+            format!("service:{service}"),
+            "service",
+            None,
+            SERVICE_LIFETIME,
+        );
+        let token: Arc<str> = token.into();
+        tokens.insert(service, (token.clone(), now.after(SERVICE_LIFETIME / 2)));
+        token
+    }
+
+    /// What a peer is spoken to with by `service`.
+    pub fn badge(&self, service: &'static str) -> wire::Badge {
+        let keys = self.clone();
+        Arc::new(move || keys.service_token(service))
+    }
+
+    fn sign(&self, aud: &str, sub: String, role: &str, sid: Option<SessionId>, lifetime: Duration) -> (String, Time) {
+        let now = self.0.clock.now();
+        let iat = now.seconds();
+        let exp = iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2_000_000));
+        let claims = Claims {
+            iss: self.0.issuer.clone(),
+            aud: aud.to_owned(),
+            typ: "access".to_owned(),
+            sub,
+            role: role.to_owned(),
+            sid,
+            jti: self
+                .0
+                .ids
+                .next::<RequestId>(now)
+                .to_string()
+                .split_off(RequestId::PREFIX.len()),
+            iat,
+            exp,
+        };
+        (
+            self.0.signing.sign(&claims),
+            Time::from_micros(exp.saturating_mul(1_000_000)),
+        )
+    }
+
+    /// Who holds the token.
+    ///
+    /// # Errors
+    /// [`TokenFault`] when it does not count, or no longer.
+    pub fn verify(&self, token: &str) -> Result<Arc<Holder>, TokenFault> {
+        let now = self.0.clock.now();
+        let known = self
+            .0
+            .verified
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(token)
+            .cloned();
+        let known = match known {
+            Some(known) => known,
+            None => {
+                let fresh = self.read(token)?;
+                if now < fresh.expires {
+                    self.remember(token, fresh.clone(), now);
+                }
+                fresh
+            }
+        };
+        if now >= known.expires {
+            return Err(TokenFault::Expired);
+        }
+        self.still_counts(&known.holder)?;
+        Ok(known.holder)
+    }
+
+    /// Whether a holder that was verified before has not been turned out since.
+    ///
+    /// # Errors
+    /// [`TokenFault::Ended`].
+    pub fn still_counts(&self, holder: &Holder) -> Result<(), TokenFault> {
+        match holder {
+            Holder::User(caller) if self.0.revoked.has_ended(caller.session, caller.id) => Err(TokenFault::Ended),
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&self, token: &str, known: Remembered, now: Time) {
+        let mut verified = self.0.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED_MAX {
+            verified.retain(|_, known| now < known.expires);
+            if verified.len() >= REMEMBERED_MAX {
+                verified.clear();
+            }
+        }
+        verified.insert(token.into(), known);
+    }
+
+    fn read(&self, token: &str) -> Result<Remembered, TokenFault> {
+        if token.len() > TOKEN_MAX {
+            return Err(TokenFault::Malformed);
+        }
+        let jws = Jws::parse(token)?;
+        let keys = std::iter::once(&self.0.signing).chain(&self.0.former);
+        let key = keys
+            .into_iter()
+            .find(|key| key.kid() == jws.kid)
+            .ok_or(TokenFault::UnknownKey)?;
+        let claims: Claims = key.open(&jws)?;
+        if claims.iss != self.0.issuer || claims.typ != "access" {
+            return Err(TokenFault::WrongAudience);
+        }
+        let expires = Time::from_micros(claims.exp.saturating_mul(1_000_000));
+        let holder = match (claims.aud.as_str(), claims.sub.strip_prefix("service:")) {
+            (INTERNAL, Some(service)) if claims.role == "service" => Holder::Service(service.to_owned()),
+            (SHOP, None) => Holder::User(Caller {
+                id: claims.sub.parse().map_err(|_| TokenFault::Malformed)?,
+                role: Role::parse(&claims.role).ok_or(TokenFault::Malformed)?,
+                session: claims.sid.ok_or(TokenFault::Malformed)?,
+                expires,
+            }),
+            _ => return Err(TokenFault::WrongAudience),
+        };
+        Ok(Remembered {
+            holder: Arc::new(holder),
+            expires,
+        })
+    }
+
+    /// The public keys as a JWK set (RFC 7517); empty when the secret is shared.
+    pub fn jwks(&self) -> serde_json::Value {
+        let keys = std::iter::once(&self.0.signing).chain(&self.0.former);
+        serde_json::json!({ "keys": keys.filter_map(Key::jwk).collect::<Vec<_>>() })
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({})", self.0.signing.kid())
+    }
+}
