@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::outbox::SWEEP_MAX;
-use crate::{Error, Tx, args};
+use crate::{Error, Tx, Value, args};
 
 /// Scope of the rows that remember a consumer's events.
 const EVENTS: &str = "event";
@@ -95,6 +95,23 @@ pub fn seen(tx: &mut Tx<'_>, consumer: &str, event: EventId) -> Result<bool, Err
     let (own, now) = (&tx.shared().own, tx.clock().now());
     let key = format!("{consumer}/{event}");
     Ok(tx.run(&own.once_keep, &args![EVENTS, key, "", "", now])? == 0)
+}
+
+/// [`seen`] for many events at once, in their order; an event that comes twice among them is seen the second time.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn seen_all(tx: &mut Tx<'_>, consumer: &str, events: &[EventId]) -> Result<Vec<bool>, Error> {
+    let (own, now) = (&tx.shared().own, tx.clock().now());
+    let rows: Vec<_> = events
+        .iter()
+        .map(|id| args![EVENTS, format!("{consumer}/{id}"), "", "", now])
+        .collect();
+    let statements: Vec<(&str, &[Value])> = rows
+        .iter()
+        .map(|row| (own.once_keep.as_str(), row.as_slice()))
+        .collect();
+    Ok(tx.batch(&statements)?.into_iter().map(|kept| kept == 0).collect())
 }
 
 /// Forgets calls and events from before `before`, [`SWEEP_MAX`] at most; answers how many.
