@@ -17,11 +17,11 @@ impl Count {
     /// Adds what this line of output tells, if it is one of the two kinds of summary.
     pub fn read(&mut self, line: &str) {
         let line = plain(line);
-        let line = line.trim();
+        // At the start of the line: nextest shows a failed test's own output, its `test result` included, indented.
         if let Some(libtest) = line.strip_prefix("test result: ") {
             // `test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 3 filtered out; finished in 0.00s`
             self.add(libtest.split(['.', ';']));
-        } else if line.starts_with("Summary [") {
+        } else if line.trim_start().starts_with("Summary [") {
             // `Summary [   0.069s] 4 tests run: 1 passed (1 slow), 2 failed, 1 timed out, 5 skipped`
             if let Some((_, counts)) = line.split_once("run: ") {
                 self.add(counts.split(','));

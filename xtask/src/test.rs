@@ -51,6 +51,9 @@ pub fn run(args: &Args) -> Result<bool> {
     if !clean && count.failed == 0 {
         println!("\nThe test run ended with an error that is no failed test; it stands above.");
     }
+    if count.passed + count.failed == 0 {
+        println!("\nNo test ran.");
+    }
     println!("\n{count}");
     Ok(clean && count.failed == 0 && count.passed > 0)
 }
