@@ -41,9 +41,10 @@ impl Source {
         self.path.strip_prefix("crates/")?.split('/').next()
     }
 
-    /// Written for tests only: `tests/…`, `tests.rs`.
+    /// Written for tests only: `tests/…`, `tests.rs`, `checkout_tests.rs`.
     pub fn is_test(&self) -> bool {
-        self.path.starts_with("tests/") || self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+        let folder = self.path.starts_with("tests/") || self.path.contains("/tests/");
+        folder || self.stem() == "tests" || self.stem().ends_with("_tests")
     }
 }
 

@@ -86,7 +86,7 @@ pub fn services(sources: &[Source]) -> Vec<Finding> {
 
 /// Names that say nothing, so that everything ends up behind them.
 const EMPTY_NAMES: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "stuff",
+    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc",
 ];
 
 /// No crate and no module is called after nothing.
