@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::job::{Job, guarded};
+use crate::job::{Job, give_up, guarded};
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -139,6 +139,7 @@ pub(crate) fn spawn(service: &str, what: &str, run: impl FnOnce() + Send + 'stat
 }
 
 fn write(conn: &mut Conn, shared: &Shared, queue: &Queue<Box<dyn Job>>, keeper: &Keeper, most: usize) {
+    let _guard = queue.guard(give_up);
     let mut jobs = Vec::new();
     // Pages in the log when it was last copied.
     let mut copied = 0;

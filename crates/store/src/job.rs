@@ -24,6 +24,12 @@ pub(crate) trait Job: Send {
     }
 }
 
+/// Tells the caller of a job that will never run.
+pub(crate) fn give_up(mut job: Box<dyn Job>) {
+    job.fail(Error::Down("its thread ended".into()));
+    job.answer();
+}
+
 /// One closure of one caller.
 pub(crate) struct Closure<F, T, E> {
     act: F,

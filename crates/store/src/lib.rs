@@ -1,6 +1,6 @@
 //! SQL for every service: one text, two engines.
 //!
-//! ```ignore
+//! ```text
 //! let order = db.read(move |tx| store::order(tx, id)).await?;
 //! db.write(move |tx| {
 //!     tx.run("UPDATE orders_order SET state = $2 WHERE id = $1", &args![id, "confirmed"])?;

@@ -290,7 +290,7 @@ impl Session {
 
     /// Waits without keeping the connection from being driven.
     pub(crate) fn pause(&self, span: Duration) {
-        self.runtime.block_on(tokio::time::sleep(span));
+        self.runtime.block_on(async { tokio::time::sleep(span).await });
     }
 
     fn prepared(&mut self, sql: &str, arguments: usize) -> Result<Statement, Fault> {

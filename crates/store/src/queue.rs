@@ -87,6 +87,21 @@ impl<J> Queue<J> {
         self.wake.notify_all();
     }
 
+    /// Closes it when the thread that empties it ends, whatever made it end.
+    pub(crate) fn guard(&self, drop_job: fn(J)) -> impl Drop + '_ {
+        struct Guard<'a, J>(&'a Queue<J>, fn(J));
+        impl<J> Drop for Guard<'_, J> {
+            fn drop(&mut self) {
+                self.0.close();
+                let mut left = Vec::new();
+                while self.0.take_now(usize::MAX, &mut left) {
+                    left.drain(..).for_each(self.1);
+                }
+            }
+        }
+        Guard(self, drop_job)
+    }
+
     fn rouse(&self, state: MutexGuard<'_, State<J>>) {
         let sleeper = state.asleep > 0;
         drop(state);

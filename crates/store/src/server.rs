@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::file::spawn;
-use crate::job::Job;
+use crate::job::{Job, give_up};
 use crate::postgres::{Begin, Session};
 use crate::queue::Queue;
 use crate::settings::Settings;
@@ -64,6 +64,7 @@ impl Server {
                 if ready.send(first).is_err() || !good {
                     return;
                 }
+                let _guard = queue.guard(give_up);
                 let mut jobs = Vec::new();
                 while queue.take(most, &mut jobs) {
                     writer.group(std::mem::take(&mut jobs));
@@ -95,6 +96,7 @@ impl Server {
 }
 
 fn read(mut session: Session, shared: &Shared, queue: &Queue<Box<dyn Job>>) {
+    let _guard = queue.guard(give_up);
     let mut jobs = Vec::new();
     loop {
         // A read leaves its transaction open until the next one comes or nobody is there: nobody waits for the end.
@@ -150,15 +152,23 @@ impl Writer {
         while !jobs.is_empty() {
             match self.attempt(&mut jobs) {
                 Attempt::Committed => return answer(jobs),
-                Attempt::Stopped { at, .. } => {
+                Attempt::Stopped { at, again } => {
                     let rest = jobs.split_off(at + 1);
-                    let culprit = jobs.pop();
+                    let culprit = jobs.split_off(at);
+                    // The first one of a group had the transaction to itself: its refusal stands.
+                    let decided = at == 0 && !again;
                     self.neighbours(jobs);
-                    culprit.into_iter().for_each(|job| self.alone(job));
+                    for job in culprit {
+                        if decided {
+                            self.decided(job)
+                        } else {
+                            self.alone(job, again)
+                        }
+                    }
                     jobs = rest;
                 }
                 Attempt::Refused { .. } => {
-                    return jobs.into_iter().for_each(|job| self.alone(job));
+                    return jobs.into_iter().for_each(|job| self.alone(job, false));
                 }
                 Attempt::Lost(error) if lost_before => return fail(jobs, &error),
                 Attempt::Lost(_) => lost_before = true,
@@ -175,15 +185,20 @@ impl Writer {
         match self.attempt(&mut jobs) {
             Attempt::Committed => answer(jobs),
             Attempt::Unknown(error) => fail(jobs, &error),
-            _ => jobs.into_iter().for_each(|job| self.alone(job)),
+            _ => jobs.into_iter().for_each(|job| self.alone(job, false)),
         }
     }
 
-    /// Runs one closure in its own transaction, again while others stand in its way.
-    fn alone(&mut self, job: Box<dyn Job>) {
+    /// Runs one closure in its own transaction, again while others stand in its way; `again` when they did before.
+    fn alone(&mut self, job: Box<dyn Job>, mut again: bool) {
         let mut jobs = vec![job];
         for run in 1..=RUNS_MAX {
-            let again = match self.attempt(&mut jobs) {
+            if again {
+                self.shared.counts.rerun();
+                let pause = self.shared.ids.below(PAUSE_MICROS * u64::from(run));
+                self.session.pause(Duration::from_micros(pause));
+            }
+            again = match self.attempt(&mut jobs) {
                 Attempt::Committed => return answer(jobs),
                 Attempt::Unknown(error) => return fail(jobs, &error),
                 // The result is kept already.
@@ -197,18 +212,20 @@ impl Writer {
                     run < 2
                 }
             };
-            if !again || run == RUNS_MAX {
+            if !again {
                 break;
             }
-            self.shared.counts.rerun();
-            let pause = self.shared.ids.below(PAUSE_MICROS * u64::from(run));
-            self.session.pause(Duration::from_micros(pause));
         }
-        let parts = jobs[0].split();
+        jobs.into_iter().for_each(|job| self.decided(job));
+    }
+
+    /// Answers a closure that did not succeed; the items of a batch get their chance one by one.
+    fn decided(&mut self, mut job: Box<dyn Job>) {
+        let parts = job.split();
         if parts.is_empty() {
-            return answer(jobs);
+            return job.answer();
         }
-        parts.into_iter().for_each(|part| self.alone(part));
+        parts.into_iter().for_each(|part| self.alone(part, false));
     }
 
     fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Attempt {

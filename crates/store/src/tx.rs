@@ -77,7 +77,11 @@ impl<'a> Tx<'a> {
                 }
             }
             Link::Postgres(session) => {
-                self.run.wrote |= postgres::may_write(sql);
+                let writes = postgres::may_write(sql);
+                if writes && !self.writable {
+                    return Err(self.spoil(write_in_a_read(), false));
+                }
+                self.run.wrote |= writes;
                 match session.query(sql, args) {
                     Ok(found) => {
                         rows.reserve(found.len());
@@ -148,6 +152,7 @@ impl<'a> Tx<'a> {
                     .collect::<Result<Vec<u64>, _>>()
                     .map_err(|(error, again)| self.spoil(error, again))?
             }
+            Link::Postgres(_) if !self.writable => return Err(self.spoil(write_in_a_read(), false)),
             Link::Postgres(session) => {
                 self.run.wrote = true;
                 session
@@ -299,10 +304,14 @@ fn gate(conn: &sqlite::Conn, run: &mut Run, writable: bool, readonly: bool) -> R
         return Ok(());
     }
     if !writable {
-        return Err((Error::Sql("a write in a read".into()), false));
+        return Err((write_in_a_read(), false));
     }
     run.wrote = true;
     conn.savepoint()
+}
+
+fn write_in_a_read() -> Error {
+    Error::Sql("a write in a read".into())
 }
 
 /// A row, read by position.

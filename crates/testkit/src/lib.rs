@@ -5,6 +5,7 @@
 
 pub mod fleet;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 mod skip;
 mod until;
