@@ -1,0 +1,413 @@
+//! What can be done with a cart, a verb each.
+//!
+//! Names, prices and stock are the catalogue's and are asked for once per call, outside the transaction. What is
+//! remembered under an idempotency key is the cart after the call; a repeat shows it with the prices of now.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use api::Ref;
+use api::cart::{Clear, Contents, MergeCarts, Merged};
+use api::catalog::{Card, Pick, Pieces};
+use base::{Quantity, Time, UserId, VariantId};
+use serve::Caller;
+use store::{Answered, Once, Outgoing, Tx};
+use wire::{Cx, Problem};
+
+use crate::App;
+use crate::domain::{Cart, Cards, Named, Refusal};
+use crate::error::{Choice, Error};
+use crate::store as rows;
+
+/// What one call of the catalogue resolves at most.
+const PICKS_MAX: usize = 500;
+/// How often a merge looks again when the guest's cart changes under it; nobody shops that fast.
+const MERGES_MAX: usize = 3;
+
+/// A cart as its owner sees it, and its version.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// What is shown.
+    pub cart: api::cart::Cart,
+    /// The version of what is in it.
+    pub version: i64,
+}
+
+/// Whose cart the caller speaks of by the path: their own, or with staff's rights anybody's.
+///
+/// # Errors
+/// No such cart for this caller.
+pub async fn owner(app: &App, cx: &Cx, caller: &Caller, named: Option<&str>) -> Result<UserId, Error> {
+    let Some(named) = named else { return Ok(caller.id) };
+    match Ref::new(named) {
+        Ref::User(id) if caller.may_see(id) => Ok(id),
+        own if is_called(app, cx, caller.id, &own).await? => Ok(caller.id),
+        _ => Err(Error::NoSuchCart),
+    }
+}
+
+/// Makes sure that a `userId` in a body names the cart's owner.
+///
+/// # Errors
+/// It names somebody else.
+pub async fn is_owners(app: &App, cx: &Cx, owner: UserId, named: Option<&Ref>) -> Result<(), Error> {
+    match named {
+        Some(named) if !is_called(app, cx, owner, named).await? => Err(Error::NotTheirs),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `name` is the user's: the id, `me`, or the number, which only identity knows.
+async fn is_called(app: &App, cx: &Cx, user: UserId, name: &Ref) -> Result<bool, Error> {
+    match name {
+        Ref::User(id) => Ok(*id == user),
+        Ref::Text(text) => Ok(text == "me"),
+        Ref::Number(number) => {
+            let known = app.identity.user(cx, user).await?;
+            Ok(known.and_then(|user| user.number) == Some(*number))
+        }
+        _ => Ok(false),
+    }
+}
+
+/// The cart of now.
+///
+/// # Errors
+/// The catalogue cannot be asked.
+pub async fn show(app: &App, cx: &Cx, user: UserId) -> Result<Shown, Error> {
+    let cart = app.db.read(move |tx| rows::of_user(tx, user)).await.map_err(Error::Store)?;
+    present(app, cx, cart.unwrap_or_else(|| blank(app, user)), Cards::new()).await
+}
+
+/// Adds pieces of what was picked.
+///
+/// # Errors
+/// No such thing, too few of it, a full line or cart.
+pub async fn add(
+    app: &App,
+    cx: &Cx,
+    user: UserId,
+    add: api::cart::Add,
+    once: Option<Once>,
+) -> Result<Answered<Shown>, Error> {
+    let (pick, pieces) = picked(&add)?;
+    let cart = match look(app, user, once.clone()).await? {
+        Look::Kept(cart) => return replay(app, cx, cart).await,
+        Look::Now(cart) => cart,
+    };
+    let held: Vec<VariantId> = cart.iter().flat_map(Cart::variants).collect();
+    let (card, cards) = resolve(app, cx, pick, &held).await?;
+    fits(&add, &card)?;
+    let done = app.db.write_once(once, move |tx| {
+        change(tx, user, |cart, tx, now| Ok(cart.add(&card, pieces, tx.ids().next(now), now)?))
+    });
+    answer(app, cx, done.await?, cards).await
+}
+
+/// What is to become of a line.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// So many pieces; 0 takes the line out.
+    Set(Quantity),
+    /// Out with it.
+    Remove,
+}
+
+/// Changes the line that `item` names: its id, or a product or variant. `permits` is asked for the version that is
+/// to be changed.
+///
+/// # Errors
+/// No such line, several of them, too few pieces; what `permits` refuses.
+pub async fn change_line(
+    app: &App,
+    cx: &Cx,
+    user: UserId,
+    item: Ref,
+    wanted: Change,
+    once: Option<Once>,
+    permits: impl Fn(i64) -> Result<(), Problem> + Send + 'static,
+) -> Result<Answered<Shown>, Error> {
+    let cart = match look(app, user, once.clone()).await? {
+        Look::Kept(cart) => return replay(app, cx, cart).await,
+        Look::Now(cart) => cart.ok_or(Refusal::NoSuchLine)?,
+    };
+    let cards = cards_of(app, cx, cart.variants().collect()).await?;
+    let variant = only_one(&cart, &named(item)?, &cards)?;
+    let card = cards.get(&variant).cloned();
+    let done = app.db.write_once(once, move |tx| {
+        change(tx, user, |cart, _, _| {
+            permits(cart.version)?;
+            match (wanted, &card) {
+                (Change::Set(pieces), Some(card)) if !pieces.is_zero() => cart.set(card, pieces)?,
+                // What the catalogue no longer knows can only go.
+                (Change::Set(pieces), None) if !pieces.is_zero() => Err(Refusal::NoSuchLine)?,
+                _ => cart.remove(variant)?,
+            }
+            Ok(())
+        })
+    });
+    answer(app, cx, done.await?, cards).await
+}
+
+/// Takes everything out.
+///
+/// # Errors
+/// Only the database's.
+pub async fn empty(app: &App, cx: &Cx, user: UserId, once: Option<Once>) -> Result<Answered<Shown>, Error> {
+    let done = app.db.write_once(once, move |tx| {
+        let now = tx.clock().now();
+        let Some(mut cart) = rows::of_user(tx, user)? else { return Ok(Cart::new(tx.ids().next(now), user)) };
+        let before = cart.clone();
+        cart.empty();
+        rows::save(tx, &before, &mut cart, now)?;
+        Ok::<_, Error>(cart)
+    });
+    answer(app, cx, done.await?, Cards::new()).await
+}
+
+/// What is in a user's cart, for an order to be made of it; none when there never was one.
+///
+/// # Errors
+/// Only the database's.
+pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error> {
+    let cart = app.db.read(move |tx| rows::of_user(tx, user)).await.map_err(Error::Store)?;
+    let Some(cart) = cart else { return Ok(None) };
+    let pieces = |line: &crate::domain::Line| {
+        let quantity = Quantity::new(line.quantity).map_err(|fault| store::Error::Corrupt(fault.to_string()))?;
+        Ok(Pieces { variant: line.variant, quantity })
+    };
+    let lines = cart.lines.iter().map(pieces).collect::<Result<_, Error>>()?;
+    Ok(Some(Contents { cart: cart.id, generation: cart.generation, lines }))
+}
+
+/// A generation of a cart became an order: what was ordered goes out, the next generation starts. Harmless to
+/// repeat; an unknown cart has nothing to take out.
+///
+/// # Errors
+/// Only the database's.
+pub async fn clear(app: &App, clear: Clear) -> Result<(), Error> {
+    let done = app.db.write(move |tx| {
+        let Some(mut cart) = rows::by_id(tx, clear.cart)? else { return Ok(()) };
+        let before = cart.clone();
+        cart.ordered(clear.generation, &clear.lines);
+        let now = tx.clock().now();
+        rows::save(tx, &before, &mut cart, now)
+    });
+    done.await.map_err(Error::Store)
+}
+
+/// Moves a guest's cart into an account's, up to the stock there is. While nothing was added to the guest's cart
+/// since, a repeat answers what the merge did.
+///
+/// # Errors
+/// The catalogue cannot be asked; the guest's cart keeps changing.
+pub async fn merge(app: &App, cx: &Cx, carts: MergeCarts) -> Result<Merged, Error> {
+    let MergeCarts { from, to } = carts;
+    if from == to {
+        return Ok(Merged::default());
+    }
+    for _ in 0..MERGES_MAX {
+        let found = app.db.read(move |tx| {
+            let guest = rows::of_user(tx, from)?.filter(|cart| !cart.lines.is_empty());
+            let before = rows::merged(tx, from, to)?;
+            Ok((guest, before))
+        });
+        let guest = match found.await.map_err(Error::Store)? {
+            (None, before) => return Ok(before.unwrap_or_default()),
+            (Some(guest), _) => guest,
+        };
+        let asked: HashSet<VariantId> = guest.variants().collect();
+        let cards = cards_of(app, cx, guest.variants().collect()).await?;
+        let cx = cx.clone();
+        match app.db.write(move |tx| merge_known(tx, &cx, carts, &asked, &cards)).await {
+            Err(Error::Changed) => continue,
+            done => return done,
+        }
+    }
+    Err(Error::Changed)
+}
+
+/// Merges what was `asked` about; [`Error::Changed`] when there is more in the guest's cart by now.
+fn merge_known(
+    tx: &mut Tx<'_>,
+    cx: &Cx,
+    carts: MergeCarts,
+    asked: &HashSet<VariantId>,
+    cards: &Cards,
+) -> Result<Merged, Error> {
+    let MergeCarts { from, to } = carts;
+    let Some(mut guest) = rows::of_user(tx, from)?.filter(|cart| !cart.lines.is_empty()) else {
+        return Ok(rows::merged(tx, from, to)?.unwrap_or_default());
+    };
+    if guest.variants().any(|variant| !asked.contains(&variant)) {
+        return Err(Error::Changed);
+    }
+    let now = tx.clock().now();
+    let mut cart = rows::of_user(tx, to)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), to));
+    let (guest_before, cart_before) = (guest.clone(), cart.clone());
+    let ids = tx.ids();
+    let merged = cart.take_over(&mut guest, cards, now, || ids.next(now));
+    cart.told += 1;
+    rows::save(tx, &cart_before, &mut cart, now)?;
+    rows::save(tx, &guest_before, &mut guest, now)?;
+    rows::remember_merge(tx, from, to, &merged, now)?;
+    let event = cart_merged(tx, cx, &cart, &guest, &merged, now);
+    tx.emit(event)?;
+    Ok(merged)
+}
+
+/// `CartMerged`, whose sequence the cart has counted already.
+fn cart_merged(tx: &Tx<'_>, cx: &Cx, cart: &Cart, guest: &Cart, merged: &Merged, now: Time) -> Outgoing {
+    let data = serde_json::json!({
+        "userId": cart.user,
+        "fromUserId": guest.user,
+        "fromCartId": guest.id,
+        "merged": merged.merged,
+        "cut": merged.cut,
+    });
+    Outgoing {
+        id: tx.ids().next(now),
+        kind: Cow::Borrowed("CartMerged"),
+        subject: cart.id.to_string(),
+        sequence: cart.told,
+        at: now,
+        actor: cx.actor().to_owned(),
+        request_id: cx.request_id().to_owned(),
+        data: data.to_string(),
+    }
+}
+
+/// Loads the user's cart (a new one where there is none), changes it, saves it.
+fn change(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    act: impl FnOnce(&mut Cart, &Tx<'_>, Time) -> Result<(), Error>,
+) -> Result<Cart, Error> {
+    let now = tx.clock().now();
+    let mut cart = rows::of_user(tx, user)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), user));
+    let before = cart.clone();
+    act(&mut cart, tx, now)?;
+    rows::save(tx, &before, &mut cart, now)?;
+    Ok(cart)
+}
+
+/// What was there before a call was carried out.
+enum Look {
+    /// The call was carried out before: the cart after it.
+    Kept(Cart),
+    /// The cart, if there is one.
+    Now(Option<Cart>),
+}
+
+async fn look(app: &App, user: UserId, once: Option<Once>) -> Result<Look, Error> {
+    let look = app.db.read(move |tx| {
+        if let Some(once) = &once
+            && let Some(cart) = store::recall(tx, once)?
+        {
+            return Ok(Look::Kept(cart));
+        }
+        rows::of_user(tx, user).map(Look::Now)
+    });
+    look.await.map_err(Error::Store)
+}
+
+async fn replay(app: &App, cx: &Cx, cart: Cart) -> Result<Answered<Shown>, Error> {
+    answer(app, cx, Answered { value: cart, replayed: true }, Cards::new()).await
+}
+
+async fn answer(app: &App, cx: &Cx, done: Answered<Cart>, cards: Cards) -> Result<Answered<Shown>, Error> {
+    let Answered { value, replayed } = done;
+    Ok(Answered { value: present(app, cx, value, cards).await?, replayed })
+}
+
+/// The cart with the cards at hand; those that are missing are asked for.
+async fn present(app: &App, cx: &Cx, cart: Cart, mut cards: Cards) -> Result<Shown, Error> {
+    let missing: Vec<VariantId> = cart.variants().filter(|variant| !cards.contains_key(variant)).collect();
+    cards.extend(cards_of(app, cx, missing).await?);
+    Ok(Shown { version: cart.version, cart: cart.shown(&cards, app.currency)? })
+}
+
+fn blank(app: &App, user: UserId) -> Cart {
+    Cart::new(app.ids.next(app.clock.now()), user)
+}
+
+async fn cards_of(app: &App, cx: &Cx, variants: Vec<VariantId>) -> Result<Cards, Error> {
+    if variants.is_empty() {
+        return Ok(Cards::new());
+    }
+    let cards = app.catalog.cards(cx, &variants).await?;
+    Ok(cards.into_iter().map(|card| (card.variant, card)).collect())
+}
+
+/// The card of what was picked, and in the same call those of the lines there are.
+async fn resolve(app: &App, cx: &Cx, pick: Pick, held: &[VariantId]) -> Result<(Card, Cards), Error> {
+    let mut picks = vec![pick];
+    let of_variant = |variant: &VariantId| Pick { variant: Some(Ref::Variant(*variant)), ..Pick::default() };
+    picks.extend(held.iter().take(PICKS_MAX - 1).map(of_variant));
+    let mut found = app.catalog.resolve(cx, &picks).await?.into_iter();
+    let card = match found.next().map(|picked| (picked.card, picked.problem)) {
+        Some((Some(card), _)) if card.for_sale => card,
+        Some((None, Some(problem))) => return Err(Error::Problem(problem)),
+        _ => return Err(Error::Problem(Problem::not_found("There is no such product for sale."))),
+    };
+    let cards = found.filter_map(|picked| picked.card).chain([card.clone()]);
+    let cards = cards.map(|card| (card.variant, card)).collect();
+    Ok((card, cards))
+}
+
+/// What is to be added. A variant says more than a SKU, and a SKU more than a product; [`fits`] compares the rest.
+fn picked(add: &api::cart::Add) -> Result<(Pick, Quantity), Error> {
+    let pieces = add.quantity.unwrap_or(Quantity::ONE);
+    if pieces.is_zero() {
+        return Err(Error::Unfit { pointer: "/quantity", detail: "must be at least 1" });
+    }
+    let pick = match (&add.variant_id, &add.sku, &add.product_id) {
+        (Some(variant), _, _) => Pick { variant: Some(variant.clone()), ..Pick::default() },
+        (None, Some(sku), _) => Pick { sku: Some(sku.clone()), ..Pick::default() },
+        (None, None, Some(product)) => Pick { product: Some(product.clone()), ..Pick::default() },
+        (None, None, None) => {
+            return Err(Error::Unfit { pointer: "", detail: "must name what to add: `productId`, `variantId` or `sku`" });
+        }
+    };
+    Ok((pick, pieces))
+}
+
+/// Whether what else the body names is the same thing.
+fn fits(add: &api::cart::Add, card: &Card) -> Result<(), Error> {
+    let product = match &add.product_id {
+        Some(Ref::Product(id)) => *id == card.product,
+        Some(Ref::Variant(id)) => *id == card.variant,
+        Some(Ref::Number(number)) => *number == card.number,
+        _ => true,
+    };
+    if !product {
+        return Err(Error::Unfit { pointer: "/productId", detail: "is not the product of this variant" });
+    }
+    if add.sku.as_ref().is_some_and(|sku| *sku != card.sku) {
+        return Err(Error::Unfit { pointer: "/sku", detail: "is not the SKU of this variant" });
+    }
+    Ok(())
+}
+
+fn named(item: Ref) -> Result<Named, Error> {
+    match item {
+        Ref::Line(id) => Ok(Named::Line(id)),
+        Ref::Variant(id) => Ok(Named::Variant(id)),
+        Ref::Product(id) => Ok(Named::Product(id)),
+        Ref::Number(number) => Ok(Named::Number(number)),
+        Ref::Text(text) => Ok(Named::Sku(text)),
+        Ref::User(_) | Ref::Order(_) | Ref::Payment(_) => Err(Refusal::NoSuchLine.into()),
+    }
+}
+
+fn only_one(cart: &Cart, name: &Named, cards: &Cards) -> Result<VariantId, Error> {
+    match cart.named(name, cards).as_slice() {
+        [] => Err(Refusal::NoSuchLine.into()),
+        [variant] => Ok(*variant),
+        several => {
+            let choices = several.iter().filter_map(|variant| cards.get(variant));
+            let choice = |card: &Card| Choice { id: card.variant, sku: card.sku.clone(), name: card.name.clone() };
+            Err(Error::SeveralLines(choices.map(choice).collect()))
+        }
+    }
+}
