@@ -1,0 +1,135 @@
+//! Rows of the log.
+
+use api::events::Event;
+use base::EventId;
+use store::{Dialect, Error, Row, Tx, Value, args, texts};
+
+use crate::domain::{After, Filter, Place};
+
+// Two spellings: a delivery is one statement, whatever its size, and the engines take arrays in different forms.
+const KEEP_SQLITE: &str = "INSERT INTO events_event
+        (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
+        value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9
+    FROM json_each($1) WHERE TRUE ON CONFLICT (id) DO NOTHING";
+const KEEP_POSTGRES: &str = "INSERT INTO events_event
+        (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
+    SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[],
+        $6::BIGINT[], $7::TEXT[], $8::TEXT[], $9::BIGINT[], $10::TEXT[])
+    ON CONFLICT (id) DO NOTHING";
+
+/// Keeps events; those that are there already stay as they are. Answers how many were new.
+pub fn keep(tx: &mut Tx<'_>, events: &[Event]) -> Result<u64, Error> {
+    if events.is_empty() {
+        return Ok(0);
+    }
+    let data: Vec<String> = events.iter().map(data_of).collect::<Result<_, _>>()?;
+    match tx.dialect() {
+        Dialect::Sqlite => {
+            let row = |(event, data): (&Event, &String)| {
+                serde_json::json!([
+                    event.id,
+                    event.kind,
+                    event.source,
+                    event.subject,
+                    event.sequence,
+                    event.time.micros(),
+                    event.actor,
+                    event.request_id,
+                    event.data_version,
+                    data,
+                ])
+            };
+            let rows: serde_json::Value = events.iter().zip(&data).map(row).collect();
+            tx.run(KEEP_SQLITE, &args![&rows])
+        }
+        Dialect::Postgres => {
+            let all = |field: fn(&Event) -> &String| texts(events.iter().map(field));
+            let numbers = |field: fn(&Event) -> i64| Value::Ints(events.iter().map(field).collect());
+            tx.run(
+                KEEP_POSTGRES,
+                &[
+                    texts(events.iter().map(|event| event.id)),
+                    all(|event| &event.kind),
+                    all(|event| &event.source),
+                    all(|event| &event.subject),
+                    numbers(|event| event.sequence),
+                    numbers(|event| event.time.micros()),
+                    all(|event| &event.actor),
+                    all(|event| &event.request_id),
+                    numbers(|event| event.data_version),
+                    Value::Texts(data),
+                ],
+            )
+        }
+    }
+}
+
+fn data_of(event: &Event) -> Result<String, Error> {
+    serde_json::to_string(&event.data).map_err(|fault| Error::Corrupt(fault.to_string()))
+}
+
+/// Where an event stands.
+pub fn place(tx: &mut Tx<'_>, id: EventId) -> Result<Option<Place>, Error> {
+    tx.maybe("SELECT time FROM events_event WHERE id = $1", &args![id], |row| Ok(Place { time: row.get(0)?, id }))
+}
+
+/// The newest `limit` events that fit and are older than `before`, newest first. `since` is where the filter's
+/// [`After::Event`] stands.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    since: Option<Place>,
+    before: Option<Place>,
+    limit: u32,
+) -> Result<Vec<Event>, Error> {
+    let mut args: Vec<Value> = Vec::new();
+    let mut wheres: Vec<String> = Vec::new();
+    let mut fit = |text: &str, values: &[Value]| {
+        let mut text = text.to_owned();
+        for value in values {
+            args.push(value.clone());
+            text = text.replacen('?', &format!("${}", args.len()), 1);
+        }
+        wheres.push(text);
+    };
+    if let Some(kind) = &filter.kind {
+        fit("kind = ?", &args![kind]);
+    }
+    if let Some(subject) = &filter.subject {
+        fit("subject = ?", &args![subject]);
+    }
+    if let Some(After::Time(time)) = filter.after {
+        fit("time > ?", &args![time]);
+    }
+    if let Some(Place { time, id }) = since {
+        fit("(time, id) > (?, ?)", &args![time, id]);
+    }
+    if let Some(Place { time, id }) = before {
+        fit("(time, id) < (?, ?)", &args![time, id]);
+    }
+    fit("TRUE ORDER BY time DESC, id DESC LIMIT ?", &args![limit]);
+    let sql = format!(
+        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data
+        FROM events_event WHERE {}",
+        wheres.join(" AND ")
+    );
+    tx.all(&sql, &args, event)
+}
+
+fn event(row: &Row<'_>) -> Result<Event, Error> {
+    let time = row.get(5)?;
+    Ok(Event {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        source: row.get(2)?,
+        subject: row.get(3)?,
+        sequence: row.get(4)?,
+        time,
+        timestamp: time,
+        actor: row.get(6)?,
+        request_id: row.get(7)?,
+        data_version: row.get(8)?,
+        data: row.json(9)?,
+    })
+}
