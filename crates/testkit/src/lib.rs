@@ -6,7 +6,6 @@
 pub mod fleet;
 pub mod ports;
 pub mod postgres;
-pub mod postgres;
 pub mod process;
 mod skip;
 mod until;
