@@ -1,21 +1,24 @@
 //! A connection to PostgreSQL that a plain thread drives: statements cached, BEGIN and COMMIT sent along with
 //! their neighbours, errors sorted.
 
+mod codec;
+mod fault;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use futures_util::future::{join, join_all};
 use tokio::runtime::Runtime;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use crate::Error;
-use crate::value::{Cell, Value};
+use crate::value::Value;
+pub(crate) use codec::cell;
+use fault::{Meaning, Seen, sorted};
 
 /// Statements kept prepared per connection. Filters make new texts; beyond this the cache starts anew.
 const STATEMENTS_MAX: usize = 512;
@@ -362,144 +365,8 @@ fn answered<T>(runtime: &Runtime, asked: impl Future<Output = Result<T, tokio_po
     }
 }
 
-/// An error and what it means.
-struct Seen {
-    error: Error,
-    meaning: Meaning,
-}
-
-enum Meaning {
-    /// The connection is of no more use.
-    Lost,
-    /// Two transactions stood in each other's way.
-    Again,
-    /// Prepared statements no longer fit: a table changed, or a pooler gave us another connection.
-    Stale,
-    Refused,
-}
-
-fn sorted(error: &tokio_postgres::Error) -> Seen {
-    let Some(told) = error.as_db_error() else {
-        // A conversion that failed on our side leaves the connection whole.
-        let own = std::error::Error::source(error)
-            .is_some_and(|source| !source.is::<std::io::Error>() && !source.is::<tokio_postgres::Error>());
-        let words = match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        return if own && !error.is_closed() {
-            Seen {
-                error: Error::Sql(words),
-                meaning: Meaning::Refused,
-            }
-        } else {
-            Seen {
-                error: Error::Down(words),
-                meaning: Meaning::Lost,
-            }
-        };
-    };
-    let state = told.code();
-    let words = format!("{} ({})", told.message(), state.code());
-    if *state == SqlState::T_R_SERIALIZATION_FAILURE
-        || *state == SqlState::T_R_DEADLOCK_DETECTED
-        || *state == SqlState::LOCK_NOT_AVAILABLE
-    {
-        return Seen {
-            error: Error::Conflict,
-            meaning: Meaning::Again,
-        };
-    }
-    if *state == SqlState::UNIQUE_VIOLATION {
-        let name = told.constraint().unwrap_or_default().to_owned();
-        return Seen {
-            error: Error::Duplicate(name),
-            meaning: Meaning::Refused,
-        };
-    }
-    if *state == SqlState::INVALID_SQL_STATEMENT_NAME
-        || *state == SqlState::FEATURE_NOT_SUPPORTED && told.message().contains("cached plan")
-    {
-        return Seen {
-            error: Error::Conflict,
-            meaning: Meaning::Stale,
-        };
-    }
-    // 08: connection; 53: out of connections, memory, disk; 57P: shut down or starting; 25006: it became a standby;
-    // 28 and 3D: it does not let us in.
-    let code = state.code();
-    let lost = ["08", "53", "57P", "25006", "28", "3D"]
-        .iter()
-        .any(|class| code.starts_with(class));
-    if lost {
-        return Seen {
-            error: Error::Down(words),
-            meaning: Meaning::Lost,
-        };
-    }
-    Seen {
-        error: Error::Sql(words),
-        meaning: Meaning::Refused,
-    }
-}
-
 /// Whether a statement with rows may write or lock, judged by its first word.
 pub(crate) fn may_write(sql: &str) -> bool {
     let first = sql.trim_start().get(..6).unwrap_or_default();
     !(first.eq_ignore_ascii_case("select") || first.to_ascii_uppercase().starts_with("SHOW"))
-}
-
-impl ToSql for Value {
-    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
-            Value::Null => Ok(IsNull::Yes),
-            Value::Int(number) => match *ty {
-                Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
-                Type::INT2 => i16::try_from(*number)?.to_sql(ty, out),
-                Type::BOOL => (*number != 0).to_sql(ty, out),
-                Type::INT8 => number.to_sql(ty, out),
-                // Encoded as BIGINT it would be read as garbage.
-                _ => Err(format!("a number for a parameter of type {ty}").into()),
-            },
-            Value::Text(text) if ty_is_text(ty) => text.as_str().to_sql(ty, out),
-            Value::Ints(numbers) if *ty == Type::INT8_ARRAY => numbers.to_sql(ty, out),
-            Value::Texts(texts) if *ty == Type::TEXT_ARRAY || *ty == Type::VARCHAR_ARRAY => texts.to_sql(ty, out),
-            _ => Err(format!("a value of another kind for a parameter of type {ty}").into()),
-        }
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
-fn ty_is_text(ty: &Type) -> bool {
-    [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN].contains(ty)
-}
-
-impl<'a> FromSql<'a> for Cell<'a> {
-    fn from_sql(ty: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        match *ty {
-            Type::INT8 => i64::from_sql(ty, raw).map(Cell::Int),
-            Type::INT4 => i32::from_sql(ty, raw).map(|number| Cell::Int(number.into())),
-            Type::INT2 => i16::from_sql(ty, raw).map(|number| Cell::Int(number.into())),
-            Type::BOOL => bool::from_sql(ty, raw).map(|flag| Cell::Int(flag.into())),
-            _ => <&str>::from_sql(ty, raw).map(Cell::Text),
-        }
-    }
-
-    fn from_sql_null(_: &Type) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Cell::Null)
-    }
-
-    fn accepts(ty: &Type) -> bool {
-        [Type::INT8, Type::INT4, Type::INT2, Type::BOOL].contains(ty) || ty_is_text(ty)
-    }
-}
-
-/// A cell of a row.
-pub(crate) fn cell(row: &tokio_postgres::Row, index: usize) -> Result<Cell<'_>, Error> {
-    row.try_get(index).map_err(|error| Error::Corrupt(error.to_string()))
 }

@@ -7,8 +7,8 @@ use store::{
     sweep_outbox, unbury,
 };
 
-use crate::on_both;
 use crate::place::{Place, Refusal, event};
+use crate::{in_memory, on_both};
 
 on_both! {
     events_commit_with_their_closure
@@ -17,6 +17,13 @@ on_both! {
     one_holder_at_a_time
     dead_letters_can_be_taken_in_later
     numbers_are_given_once
+}
+
+in_memory! {
+    events_commit_with_their_closure
+    subscribers_get_ahead_by_themselves
+    one_holder_at_a_time
+    dead_letters_can_be_taken_in_later
 }
 
 async fn after(db: &Db, seq: i64) -> Vec<Stored> {

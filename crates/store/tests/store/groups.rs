@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use store::{Combiner, Db, Error, Tx, args};
 
-use crate::on_both;
 use crate::place::{Hold, Place, Refusal, balance, open, pay_in};
+use crate::{in_memory, on_both};
 
 on_both! {
     neighbours_are_not_hurt
@@ -14,6 +14,12 @@ on_both! {
     a_bad_item_spoils_only_itself
     a_contended_batch_runs_again
     one_connection_per_item_or_many_the_sum_is_the_same
+}
+
+in_memory! {
+    a_conflict_runs_the_closure_again
+    a_contended_batch_runs_again
+    a_combiner_in_memory_takes_one_by_one
 }
 
 const TAKE: &str = "UPDATE bank_account SET balance = balance - $2 WHERE name = $1 AND balance >= $2";
@@ -201,4 +207,13 @@ async fn one_connection_per_item_or_many_the_sum_is_the_same(place: Place) {
         (balance(&one, "ada").await, balance(&one, "bob").await),
         (Some(200), Some(200))
     );
+}
+
+async fn a_combiner_in_memory_takes_one_by_one(place: Place) {
+    let db = place.open().await;
+    pay_in(&db, "ada", 299).await.unwrap();
+    let take = Combiner::new(&db, take);
+    let results = join_all((0..300).map(|_| take.call(("ada", 1)))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 299);
+    assert_eq!(results[299], Err(Refusal::TooLittle));
 }

@@ -3,14 +3,22 @@
 use base::{EventId, Time};
 use store::{Db, Error, Once, args, seen, sweep_once};
 
-use crate::on_both;
 use crate::place::{Place, Refusal, balance, pay_in};
+use crate::{in_memory, on_both};
 
 on_both! {
     a_repeated_call_gets_its_answer_again
     a_key_belongs_to_one_request
     twins_have_one_effect
     twins_in_two_processes_have_one_effect
+    a_refusal_is_decided_anew
+    an_event_is_seen_once
+}
+
+in_memory! {
+    a_repeated_call_gets_its_answer_again
+    a_key_belongs_to_one_request
+    twins_have_one_effect
     a_refusal_is_decided_anew
     an_event_is_seen_once
 }

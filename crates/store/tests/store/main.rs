@@ -29,3 +29,14 @@ macro_rules! on_both {
         }
     };
 }
+
+/// Makes each function a test in memory too: those that need neither a writer of its own nor two processes.
+#[macro_export]
+macro_rules! in_memory {
+    ($($name:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $name() { super::$name($crate::place::Place::Memory).await })*
+        }
+    };
+}

@@ -2,8 +2,8 @@
 
 use store::{Error, Value, args, texts};
 
-use crate::on_both;
 use crate::place::{Place, balance, pay_in};
+use crate::{in_memory, on_both};
 
 on_both! {
     values_come_back_as_they_went
@@ -13,6 +13,13 @@ on_both! {
     a_mistake_is_an_error_and_spoils_the_transaction
     a_read_sees_one_moment_and_cannot_write
     statements_go_in_one_breath
+    a_scan_reads_what_a_read_does
+}
+
+in_memory! {
+    values_come_back_as_they_went
+    arrays_are_one_parameter
+    a_mistake_is_an_error_and_spoils_the_transaction
     a_scan_reads_what_a_read_does
 }
 
