@@ -11,6 +11,10 @@ use wire::{Cx, Peer, Problem};
 
 use crate::Ref;
 
+mod import;
+
+pub use import::{FAILED_ROWS_MAX, FailedRow, ImportQuery, ImportReport, StockMode};
+
 /// The most ids that one bulk read takes.
 pub const BULK_READ_MAX: usize = 100;
 
@@ -300,6 +304,13 @@ pub struct ChangeProduct {
     /// Words to find it by, in place of those there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// What can be chosen, in place of what there was; with `variants`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<ProductOption>>,
+    /// What is sold, in place of what there was. One with the same choice stays the same variant and keeps what is
+    /// not given; one that is absent is archived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<NewVariant>>,
     /// Whether it is for sale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,

@@ -240,6 +240,14 @@ pub struct Ended {
     pub after: i64,
 }
 
+/// A guest ordered, and gets a row and a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GuestOrdered {
+    /// What they ordered.
+    pub order: OrderId,
+}
+
 /// What other services may ask of identity.
 #[derive(Clone, Debug)]
 pub struct Client(pub Peer);
@@ -262,11 +270,16 @@ impl Client {
             .await
     }
 
+    /// A user by id, number, e-mail address or username; none when there is no such row.
+    pub async fn find(&self, cx: &Cx, user: &crate::Ref) -> Result<Option<User>, Problem> {
+        self.0.call(cx, Method::GET, format!("/internal/users/{user}")).find().await
+    }
+
     /// Gives a guest who orders a row and a number. Harmless to repeat.
     pub async fn guest_ordered(&self, cx: &Cx, id: UserId, order: OrderId) -> Result<(), Problem> {
         self.0
             .call(cx, Method::POST, format!("/internal/guests/{id}"))
-            .json(&serde_json::json!({ "order": order }))
+            .json(&GuestOrdered { order })
             .once()
             .done()
             .await

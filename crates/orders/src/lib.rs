@@ -1,1 +1,93 @@
-//! orders
+//! Orders: what was bought, by whom, for how much, and how far it is; and the process of checkout.
+//!
+//! Owns the tables `orders_order`, `orders_line`, `orders_change` and `orders_fulfilment`. Tells `OrderCreated`,
+//! `OrderConfirmed`, `OrderFailed`, `OrderCancelled`, `OrderShipped`, `OrderDelivered`; listens to payments.
+//!
+//! What always holds: a generation of a cart, and a caller's key, become at most one order that lives; an order
+//! that was acknowledged is never lost; every order comes to rest (confirmed, failed or cancelled) by itself.
+//! Orders alone decides; catalog, payments and cart obey, and remember what they obeyed.
+//!
+//! A newcomer's way through a purchase: [`http`] `place` → [`actions`] `checkout` → [`store`] `insert` →
+//! [`drive`] `run`, which asks [`domain`] what is next until the order rests.
+
+mod actions;
+mod consumers;
+pub mod domain;
+mod drive;
+mod error;
+mod gather;
+mod http;
+mod store;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::store::{Combiner, Db, Migration, migrations};
+use base::OrderId;
+use serve::{Deps, Part};
+
+/// The tables, in the order in which they came to be.
+pub const MIGRATIONS: &[Migration] = migrations!["0001_orders"];
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long an unpaid order keeps its pieces.
+    pub payment_window: Duration,
+    /// How long a request waits for its order to come to rest.
+    pub patience: Duration,
+    /// How often orders are looked for that nobody drives any more.
+    pub sweep_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            payment_window: Duration::from_secs(30 * 60),
+            patience: Duration::from_secs(12),
+            sweep_every: Duration::from_secs(1),
+        }
+    }
+}
+
+/// What the handlers and tasks of orders work with.
+pub(crate) struct App {
+    pub db: Db,
+    pub deps: Deps,
+    pub config: Config,
+    pub catalog: api::catalog::Client,
+    pub cart: api::cart::Client,
+    pub payments: api::payments::Client,
+    pub identity: api::identity::Client,
+    pub drives: drive::Drives,
+    /// Notes that orders are at rest, many in one write.
+    pub rest: Combiner<OrderId, (), error::Error>,
+}
+
+/// Builds the service on its database.
+pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
+    let deps = deps.of("orders");
+    let rest = Combiner::new(&db, |tx, ids: &[OrderId]| {
+        store::rest(tx, ids).map_err(|error| match error {
+            error::Error::Store(error) => error,
+            other => ::store::Error::Corrupt(other.to_string()),
+        })?;
+        Ok(ids.iter().map(|_| Ok(())).collect())
+    });
+    let app = Arc::new(App {
+        catalog: api::catalog::Client(deps.peers.peer("catalog")),
+        cart: api::cart::Client(deps.peers.peer("cart")),
+        payments: api::payments::Client(deps.peers.peer("payments")),
+        identity: api::identity::Client(deps.peers.peer("identity")),
+        drives: drive::Drives::default(),
+        rest,
+        deps: deps.clone(),
+        db: db.clone(),
+        config,
+    });
+    Part::new("orders", &deps, http::routes(&app), Some(db)).task(tasks::resume(app))
+}

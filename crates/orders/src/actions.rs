@@ -1,0 +1,442 @@
+//! What can be done with orders, one function a verb.
+
+use std::sync::Arc;
+
+use ::store::Once;
+use api::orders::{HandOver, NewOrder, OrderStatus, Ownership, PayOrder};
+use api::payments::{PaymentStatus, Standing};
+use api::{Ref, identity::Role};
+use base::{Money, OrderId, Page, Time, UserId};
+use serve::Caller;
+use tokio::time::Instant;
+use wire::Cx;
+
+use crate::App;
+use crate::domain::{Order, OrderEvent, Placing, total};
+use crate::drive::{self, LEASE};
+use crate::error::Error;
+use crate::gather::{self, Gathered};
+use crate::store::{self, Filter, Inserted};
+
+/// An order, and whether an earlier call with the same key placed or cancelled it.
+pub struct Joined {
+    /// The order as it now stands.
+    pub order: Order,
+    /// Whether it was there before.
+    pub replayed: bool,
+}
+
+/// Places an order and drives it until it rests or the patience ends. A twin of an earlier call joins its order.
+pub async fn checkout(
+    app: &Arc<App>,
+    cx: &Cx,
+    caller: &Caller,
+    once: Option<Once>,
+    body: NewOrder,
+) -> Result<Joined, Error> {
+    let arrived = app.deps.clock.now();
+    let (method, token) = (body.payment_method.unwrap_or_default(), body.payment_token.clone());
+    let body = gather::check(body, caller)?;
+    let key = once.map(|once| (once.key, once.fingerprint));
+    if let Some(key) = &key
+        && let Some(order) = by_key(app, caller.id, key).await?
+    {
+        return join(app, cx, order).await;
+    }
+    let (gathered, email) = tokio::join!(
+        gather(app, cx, caller, &body.items),
+        email_of(app, cx, caller, body.email)
+    );
+    let gathered = match gathered? {
+        Ok(gathered) => gathered,
+        Err(cart) => return twin_of_emptied_cart(app, cx, cart, arrived).await,
+    };
+    let now = app.deps.clock.now();
+    let currency = app.deps.shop.currency;
+    let placing = Placing {
+        id: app.deps.ids.next(now),
+        user: caller.id,
+        guest: caller.role == Role::Guest,
+        email,
+        method,
+        token,
+        totals: total(&gathered.lines, currency, store::PRICES_INCLUDE_TAX)?,
+        lines: gathered.lines,
+        billing_address: body.billing_address.or_else(|| body.shipping_address.clone()),
+        shipping_address: body.shipping_address,
+        cart: gathered.cart,
+        key: key.clone(),
+        expires_at: now.after(app.config.payment_window),
+        resume_at: now.after(LEASE),
+    };
+    // The drive begins before the row is there, so that no twin finds the row without its driver.
+    let driving = app.drives.begin(placing.id).map_err(|_| ::store::Error::Conflict)?;
+    match place(app, cx, placing, now).await? {
+        Inserted::New(order) => {
+            let order = drive::to_rest(app, cx, *order, driving).await?;
+            visible(order).map(|order| Joined { order, replayed: false })
+        }
+        Inserted::Twin(order) => {
+            drop(driving);
+            same_call(&order, &key)?;
+            join(app, cx, *order).await
+        }
+    }
+}
+
+async fn place(app: &App, cx: &Cx, placing: Placing, now: Time) -> Result<Inserted, Error> {
+    let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
+    app.db
+        .write(move |tx| store::insert(tx, &placing, &by, &request_id, now))
+        .await
+}
+
+type FromCart = Result<Gathered, Option<(base::CartId, i64)>>;
+
+async fn gather(
+    app: &App,
+    cx: &Cx,
+    caller: &Caller,
+    items: &Option<Vec<api::orders::NewItem>>,
+) -> Result<FromCart, Error> {
+    match items {
+        Some(items) => gather::from_items(app, cx, items).await.map(Ok),
+        None => gather::from_cart(app, cx, caller).await,
+    }
+}
+
+/// Where to write to: what the call says, else what the account says. An order is not refused for want of it.
+async fn email_of(app: &App, cx: &Cx, caller: &Caller, given: Option<String>) -> Option<String> {
+    if given.is_some() || caller.role == Role::Guest {
+        return given;
+    }
+    app.identity
+        .user(cx, caller.id)
+        .await
+        .ok()
+        .flatten()
+        .and_then(|user| user.email)
+}
+
+async fn by_key(app: &App, user: UserId, key: &(String, String)) -> Result<Option<Order>, Error> {
+    let (text, wanted) = (key.0.clone(), Some(key.clone()));
+    let order = app.db.read(move |tx| store::by_key(tx, user, &text)).await?;
+    order.iter().try_for_each(|order| same_call(order, &wanted))?;
+    Ok(order)
+}
+
+/// Refuses a key that came with another call before.
+fn same_call(order: &Order, key: &Option<(String, String)>) -> Result<(), Error> {
+    match (&order.key, key) {
+        (Some((theirs, print)), Some((ours, wanted))) if theirs == ours && print != wanted => {
+            Err(::store::Error::KeyReused.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn join(app: &Arc<App>, cx: &Cx, order: Order) -> Result<Joined, Error> {
+    let order = drive::run(app, cx, order.id).await?;
+    visible(order).map(|order| Joined { order, replayed: true })
+}
+
+/// An order that was refused while it was placed is nobody's to see: its refusal is the answer.
+fn visible(order: Order) -> Result<Order, Error> {
+    match order.refusal {
+        Some(refusal) => Err(Error::OutOfStock(refusal.lines)),
+        None => Ok(order),
+    }
+}
+
+/// A twin that read the cart after the other call had emptied it, though it came before that: the same order is
+/// its answer. A call that came later finds the cart empty.
+async fn twin_of_emptied_cart(
+    app: &Arc<App>,
+    cx: &Cx,
+    cart: Option<(base::CartId, i64)>,
+    arrived: Time,
+) -> Result<Joined, Error> {
+    let Some((cart, generation)) = cart else {
+        return Err(Error::Empty);
+    };
+    let order = app.db.read(move |tx| store::by_cart(tx, cart, generation - 1)).await?;
+    match order {
+        Some(order) if order.updated_at >= arrived => join(app, cx, order).await,
+        _ => Err(Error::Empty),
+    }
+}
+
+/// An order that the caller may see.
+pub async fn get(app: &App, caller: &Caller, order: Ref) -> Result<Order, Error> {
+    let order = find(app, order).await?;
+    if caller.may_see(order.user) {
+        Ok(order)
+    } else {
+        Err(Error::NoSuchOrder)
+    }
+}
+
+/// An order by id or number, whoever's it is.
+async fn find(app: &App, order: Ref) -> Result<Order, Error> {
+    app.db
+        .read(move |tx| {
+            let found = match &order {
+                Ref::Order(id) => store::by_id(tx, *id)?,
+                Ref::Number(number) => store::by_number(tx, *number)?,
+                _ => None,
+            };
+            found.filter(|order| order.refusal.is_none()).ok_or(Error::NoSuchOrder)
+        })
+        .await
+}
+
+/// A page of orders, newest first, and whether there are more.
+pub async fn list(app: &App, filter: Filter, page: Page) -> Result<(Vec<Order>, bool), Error> {
+    let after = page.after.as_ref().map(|cursor| {
+        cursor
+            .parts::<1>()
+            .map_err(|_| ())
+            .and_then(|[id]| id.parse::<OrderId>().map_err(|_| ()))
+    });
+    let after = after.transpose().map_err(|()| {
+        Error::Fields(vec![wire::FieldFault {
+            pointer: "?cursor".into(),
+            detail: base::CursorFault.to_string(),
+        }])
+    })?;
+    app.db.scan(move |tx| store::list(tx, &filter, after, &page)).await
+}
+
+/// The user that a caller names in a path: themselves by id or number, or anybody to staff.
+pub async fn user_named(app: &App, cx: &Cx, caller: &Caller, user: Ref) -> Result<UserId, Error> {
+    let id = match user {
+        Ref::User(id) => Some(id),
+        Ref::Text(word) if word == "me" => Some(caller.id),
+        Ref::Number(_) => app.identity.find(cx, &user).await?.map(|user| user.id),
+        _ => None,
+    };
+    id.filter(|id| caller.may_see(*id)).ok_or(Error::NoSuchOrder)
+}
+
+/// Calls an order off and gives back what it holds. The same call again, by its key, joins the first.
+pub async fn cancel(
+    app: &Arc<App>,
+    cx: &Cx,
+    caller: &Caller,
+    order: Ref,
+    once: Option<Once>,
+    reason: Option<String>,
+) -> Result<Joined, Error> {
+    let id = get(app, caller, order).await?.id;
+    let key = once.map(|once| format!("{}:{}", once.key, once.fingerprint));
+    let usual = if caller.is_staff() {
+        "cancelled_by_staff"
+    } else {
+        "cancelled_by_customer"
+    };
+    let reason = reason.or_else(|| Some(usual.into()));
+    let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
+    let replayed = app
+        .db
+        .write(move |tx| {
+            let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
+            if order.status == OrderStatus::Cancelled && key.is_some() && order.cancel_key == key {
+                return Ok(true);
+            }
+            let (mut order, event) = order
+                .cancel(key.clone(), reason.clone(), &by, now.after(LEASE), now)
+                .map_err(Error::Illegal)?;
+            match store::save(tx, &mut order, Some(event), &by, &request_id, now)? {
+                true => Ok(false),
+                false => Err(Error::from(tx.conflict())),
+            }
+        })
+        .await?;
+    // Whoever drives the order sees that it was cancelled and follows; what is left to undo is undone here.
+    let patience = Instant::now() + app.config.patience;
+    let mut order = drive::run(app, cx, id).await?;
+    while order.resume_at.is_some() && Instant::now() < patience {
+        let version = order.version;
+        order = drive::run(app, cx, id).await?;
+        if order.version == version {
+            break; // What is left is not known yet; the sweep goes on with it.
+        }
+    }
+    Ok(Joined { order, replayed })
+}
+
+/// Moves an order forward for a clerk.
+pub async fn set_status(
+    app: &Arc<App>,
+    cx: &Cx,
+    caller: &Caller,
+    order: Ref,
+    status: OrderStatus,
+    reason: Option<String>,
+) -> Result<Order, Error> {
+    if status == OrderStatus::Cancelled {
+        return cancel(app, cx, caller, order, None, reason)
+            .await
+            .map(|joined| joined.order);
+    }
+    let id = get(app, caller, order).await?.id;
+    let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
+    let ids = app.deps.ids.clone();
+    app.db
+        .write(move |tx| {
+            let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
+            let from = order.status;
+            let (mut order, event) = order
+                .advance(status, reason.clone(), &by, now)
+                .map_err(Error::Illegal)?;
+            if !store::save(tx, &mut order, event, &by, &request_id, now)? {
+                return Err(Error::from(tx.conflict()));
+            }
+            let leaves = from < OrderStatus::Shipped && status >= OrderStatus::Shipped;
+            if leaves {
+                store::fulfil(tx, ids.next(now), &order, &by, now)?;
+            }
+            debug_assert!(event != Some(OrderEvent::Shipped) || leaves);
+            Ok(order)
+        })
+        .await
+}
+
+/// Whose an order is.
+pub async fn ownership(app: &App, order: Ref) -> Result<Ownership, Error> {
+    find(app, order).await.map(|order| Ownership {
+        order: order.id,
+        user: order.user,
+    })
+}
+
+/// Pays a pending order, or tries a declined payment again.
+pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error> {
+    let order = find(app, pay.order).await?;
+    if order.user != pay.user && !pay.staff {
+        return Err(Error::NoSuchOrder);
+    }
+    let due = order.totals.total;
+    if let Some(amount) = pay.amount
+        && Money::from_amount(amount, due.currency) != Ok(due)
+    {
+        return Err(Error::AmountDiffers(due));
+    }
+    // Somebody may be paying just now: their outcome comes first.
+    let order = match app.drives.begin(order.id) {
+        Err(_) => drive::run(app, cx, order.id).await?,
+        Ok(driving) => {
+            drop(driving);
+            order
+        }
+    };
+    payable(&order)?;
+    let (id, method, token, now) = (order.id, pay.method, pay.token, app.deps.clock.now());
+    let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
+    app.db
+        .write(move |tx| {
+            let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
+            payable(&order)?;
+            if order.payment_status == PaymentStatus::Processing {
+                return Ok(()); // The other payer's try is under way: this one joins it.
+            }
+            let mut order = order
+                .pay_again(method, token.clone(), now.after(LEASE), now)
+                .map_err(Error::Illegal)?;
+            let saved = store::save(tx, &mut order, None, &by, &request_id, now)?;
+            if saved { Ok(()) } else { Err(Error::from(tx.conflict())) }
+        })
+        .await?;
+    let order = drive::run(app, cx, id).await?;
+    match (order.status, &order.failure) {
+        (OrderStatus::Pending, Some(failure)) if order.payment_status == PaymentStatus::Failed => {
+            Err(Error::Declined(failure.clone()))
+        }
+        (OrderStatus::Failed | OrderStatus::Cancelled, _) => Err(Error::Closed),
+        _ => Ok(order),
+    }
+}
+
+fn payable(order: &Order) -> Result<(), Error> {
+    match order.status {
+        OrderStatus::Pending => Ok(()),
+        OrderStatus::Failed | OrderStatus::Cancelled => Err(Error::Closed),
+        _ => Err(Error::AlreadyPaid),
+    }
+}
+
+/// Looks at an order's payment again: after a refund, or after a capture that came late.
+pub async fn payment_changed(app: &Arc<App>, cx: &Cx, id: OrderId) -> Result<(), Error> {
+    let order = app
+        .db
+        .read(move |tx| store::by_id(tx, id))
+        .await?
+        .ok_or(Error::NoSuchOrder)?;
+    if order.status == OrderStatus::Pending {
+        drive::run(app, cx, id).await?;
+        return Ok(());
+    }
+    let Some(standing) = app.payments.standing(cx, id).await? else {
+        return Ok(());
+    };
+    take_over(app, cx, id, standing).await
+}
+
+/// Takes over how a payment stands, unless something newer is known.
+async fn take_over(app: &App, cx: &Cx, id: OrderId, standing: Standing) -> Result<(), Error> {
+    let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
+    app.db
+        .write(move |tx| {
+            let Some(mut order) = store::by_id(tx, id)? else {
+                return Err(Error::NoSuchOrder);
+            };
+            if order.payment_version >= standing.version || order.status == OrderStatus::Pending {
+                return Ok(());
+            }
+            order.payment_version = standing.version;
+            order.payment_status = standing.status;
+            order.updated_at = now;
+            let saved = store::save(tx, &mut order, None, &by, &request_id, now)?;
+            if saved { Ok(()) } else { Err(Error::from(tx.conflict())) }
+        })
+        .await
+}
+
+/// Gives a guest's orders to an account.
+pub async fn hand_over(app: &App, hand: HandOver) -> Result<(), Error> {
+    let now = app.deps.clock.now();
+    app.db
+        .write(move |tx| store::hand_over(tx, hand.from, hand.to, now))
+        .await?;
+    Ok(())
+}
+
+/// Takes orders that nobody drives any more and drives them on. Answers how many.
+pub async fn resume(app: &Arc<App>, limit: u32) -> Result<usize, Error> {
+    let now = app.deps.clock.now();
+    let due = app.db.read(move |tx| store::due(tx, now, limit)).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let until = now.after(LEASE);
+    let taken = app.db.write(move |tx| store::claim(tx, &due, until, now)).await?;
+    let request_id = app.deps.ids.next::<base::RequestId>(now).to_string();
+    let cx = Cx::new(request_id, "service:orders");
+    let drives = taken.iter().map(|id| resume_one(app, &cx, *id));
+    for (id, done) in taken.iter().zip(futures_util::future::join_all(drives).await) {
+        if let Err(error) = done {
+            tracing::warn!(order = %id, %error, "an order could not be driven on; it is taken up again");
+        }
+    }
+    Ok(taken.len())
+}
+
+/// Drives an order on and looks at its payment, which may be what woke it.
+async fn resume_one(app: &Arc<App>, cx: &Cx, id: OrderId) -> Result<(), Error> {
+    let order = drive::run(app, cx, id).await?;
+    if order.status == OrderStatus::Pending {
+        Ok(())
+    } else {
+        payment_changed(app, cx, id).await
+    }
+}

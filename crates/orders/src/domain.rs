@@ -1,0 +1,13 @@
+//! The rules of an order: what it holds, which ways it may go, and the process that brings it to rest.
+//!
+//! Values in, values out. Nothing here waits, reads a clock or knows of a database.
+
+mod order;
+mod process;
+#[cfg(test)]
+mod process_tests;
+mod totals;
+
+pub use order::{Change, Illegal, Line, Order, OrderEvent, Placing, Refusal, SoFar};
+pub use process::{Outcome, Step, Written, apply, next};
+pub use totals::{Totals, total};

@@ -1,0 +1,116 @@
+//! What orders refuses, and how it is told.
+
+use api::catalog::Short;
+use api::payments::Failure;
+use http::StatusCode;
+use wire::{FieldFault, Problem};
+
+use crate::domain::Illegal;
+
+/// Why a call was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such order, or it is somebody else's.
+    #[error("no such order")]
+    NoSuchOrder,
+    /// The caller named somebody else.
+    #[error("somebody else's order")]
+    NotYours,
+    /// Nothing is to be ordered.
+    #[error("nothing to order")]
+    Empty,
+    /// Parts of the body that do not fit.
+    #[error("bad fields")]
+    Fields(Vec<FieldFault>),
+    /// There is not enough of these.
+    #[error("out of stock")]
+    OutOfStock(Vec<Short>),
+    /// What is in the cart can't be bought any more: SKUs.
+    #[error("not for sale")]
+    NotForSale(Vec<String>),
+    /// The state does not allow the move.
+    #[error("{0:?}")]
+    Illegal(Illegal),
+    /// It was paid before.
+    #[error("already paid")]
+    AlreadyPaid,
+    /// It is cancelled or failed: nothing can be paid any more.
+    #[error("order closed")]
+    Closed,
+    /// The caller takes another amount to be due.
+    #[error("amount differs")]
+    AmountDiffers(base::Money),
+    /// The provider declined.
+    #[error("payment declined")]
+    Declined(Failure),
+    /// The sum does not fit.
+    #[error("{0}")]
+    Money(#[from] base::MoneyFault),
+    /// The store could not.
+    #[error("{0}")]
+    Store(#[from] store::Error),
+    /// Another service refused or failed.
+    #[error("{0}")]
+    Peer(#[from] Problem),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        match error {
+            Error::NoSuchOrder => Problem::not_found("There is no such order among those you may see."),
+            Error::NotYours => Problem::forbidden("You can only order for yourself: leave `userId` out."),
+            Error::Empty => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "empty_order",
+                "There is nothing to order. Put something into the cart first, or send `items`.",
+            ),
+            Error::Fields(errors) => Problem {
+                errors,
+                ..Problem::invalid("Some fields are not as they should be.")
+            },
+            Error::OutOfStock(lines) => {
+                let told: Vec<String> = lines
+                    .iter()
+                    .map(|line| format!("{} of {} (wanted {})", line.available, line.sku, line.requested))
+                    .collect();
+                Problem::conflict(
+                    "out_of_stock",
+                    format!("There is not enough in stock: only {}.", told.join(", ")),
+                )
+                .with("lines", lines)
+            }
+            Error::NotForSale(skus) => Problem::conflict(
+                "not_for_sale",
+                format!("No longer for sale: {}. Take it out of the cart.", skus.join(", ")),
+            )
+            .with("skus", skus),
+            Error::Illegal(Illegal { from, to }) => {
+                let detail = format!("An order that is {} cannot become {}.", from.as_str(), to.as_str());
+                Problem::conflict("illegal_transition", detail)
+                    .with("from", from)
+                    .with("to", to)
+            }
+            Error::AlreadyPaid => Problem::conflict("already_paid", "This order is paid already."),
+            Error::Closed => Problem::conflict(
+                "order_closed",
+                "This order was cancelled or has failed. Please order again.",
+            ),
+            Error::AmountDiffers(due) => Problem::conflict("amount_differs", format!("{due} is due for this order."))
+                .with("due", due.amount())
+                .field("/amount", format!("must be {}", due.amount())),
+            Error::Declined(failure) => {
+                Problem::new(StatusCode::PAYMENT_REQUIRED, "payment_declined", failure.detail.clone())
+                    .with("failure", failure)
+            }
+            Error::Money(fault) => Problem::invalid(format!("The order cannot be added up: {fault}.")),
+            Error::Store(error) => serve::of_store(error),
+            Error::Peer(problem) => problem,
+        }
+    }
+}
+
+impl axum::response::IntoResponse for Error {
+    fn into_response(self) -> axum::response::Response {
+        Problem::from(self).into_response()
+    }
+}

@@ -1,0 +1,479 @@
+//! Rows and SQL of orders.
+
+use api::catalog::Pieces;
+use api::orders::OrderStatus;
+use api::payments::{PaymentMethod, PaymentStatus};
+use base::{CartId, Currency, FulfilmentId, Money, OrderId, Page, Time, UserId};
+use serde::Serialize;
+use store::{Outgoing, Row, Tx, Value, args, texts};
+
+use crate::domain::{Change, Line, Order, OrderEvent, Placing, SoFar, Totals};
+use crate::error::Error;
+
+/// The columns of `orders_order`, in the order in which [`read_order`] and [`values`] have them.
+const COLUMNS: &str = "id, number, user_id, guest, email, status, payment_status, payment_method, payment_token, payment_failure, \
+     attempt, payment_version, subtotal, discount, shipping, tax, total, currency, prices_include_tax, channel, locale, \
+     shipping_address, billing_address, metadata, cart_id, cart_generation, checkout_key, fingerprint, cancel_key, hidden, refusal, \
+     sequence, version, expires_at, resume_at, created_at, updated_at";
+
+/// Where an order was placed. Others come with other ways to sell.
+const CHANNEL: &str = "web";
+/// Prices are gross until the shop's tax settings say otherwise.
+pub const PRICES_INCLUDE_TAX: bool = true;
+/// The counter that numbers orders.
+const COUNTER: &str = "order";
+
+/// What became of an attempt to place an order.
+pub enum Inserted {
+    /// It is placed.
+    New(Box<Order>),
+    /// The same call, or the same generation of the cart, placed this one before.
+    Twin(Box<Order>),
+}
+
+/// Which orders a list shows; hidden ones never.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// In this state.
+    pub status: Option<OrderStatus>,
+    /// With this number.
+    pub number: Option<i64>,
+}
+
+/// Places an order, unless its key or its cart's generation has one already.
+pub fn insert(tx: &mut Tx<'_>, placing: &Placing, by: &str, request_id: &str, now: Time) -> Result<Inserted, Error> {
+    if let Some(twin) = twin_of(tx, placing)? {
+        return Ok(Inserted::Twin(Box::new(twin)));
+    }
+    let number = tx.next_number(COUNTER)?;
+    let mut order = Order::place(placing.clone(), number, by, now);
+    order.version = 1;
+    let marks: String = (1..=37)
+        .map(|n| format!("{}${n}", if n > 1 { ", " } else { "" }))
+        .collect();
+    let sql = format!("INSERT INTO orders_order ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING");
+    if tx.run(&sql, &values(&order)?)? == 0 {
+        return Err(tx.conflict().into()); // A twin in another process was faster: the next run finds it.
+    }
+    insert_lines(tx, &order)?;
+    insert_changes(tx, &order, 0, request_id)?;
+    emit(tx, &mut order, OrderEvent::Created, by, request_id, now)?;
+    Ok(Inserted::New(Box::new(order)))
+}
+
+fn twin_of(tx: &mut Tx<'_>, placing: &Placing) -> Result<Option<Order>, Error> {
+    if let Some((key, _)) = &placing.key
+        && let Some(twin) = by_key(tx, placing.user, key)?
+    {
+        return Ok(Some(twin));
+    }
+    match placing.cart {
+        Some((cart, generation)) => by_cart(tx, cart, generation),
+        None => Ok(None),
+    }
+}
+
+/// Writes an order that changed, unless somebody changed it since it was read: then `false`, and nothing is written.
+pub fn save(
+    tx: &mut Tx<'_>,
+    order: &mut Order,
+    told: Option<OrderEvent>,
+    by: &str,
+    request_id: &str,
+    now: Time,
+) -> Result<bool, Error> {
+    let read_version = order.version;
+    let next_sequence = order.sequence + i64::from(told.is_some());
+    let update = args![
+        order.id,
+        read_version,
+        order.status.as_str(),
+        order.payment_status.as_str(),
+        order.method.as_str(),
+        order.token.as_deref(),
+        json(&order.failure)?,
+        order.attempt,
+        order.payment_version,
+        order.key.as_ref().map(|(key, _)| key.as_str()),
+        order.cancel_key.as_deref(),
+        order.refusal.is_some(),
+        json(&order.refusal)?,
+        next_sequence,
+        order.resume_at,
+        order.updated_at,
+    ];
+    let changed = tx.run(
+        "UPDATE orders_order SET status = $3, payment_status = $4, payment_method = $5, payment_token = $6, payment_failure = $7, \
+         attempt = $8, payment_version = $9, checkout_key = $10, cancel_key = $11, hidden = $12, refusal = $13, sequence = $14, \
+         resume_at = $15, updated_at = $16, version = version + 1 WHERE id = $1 AND version = $2",
+        &update,
+    )?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    order.version = read_version + 1;
+    // A write enters one state at the most: the last of the history.
+    if order
+        .history
+        .last()
+        .is_some_and(|change| change.at == now && change.status == order.status)
+    {
+        insert_changes(tx, order, order.history.len() - 1, request_id)?;
+    }
+    if let Some(event) = told {
+        emit(tx, order, event, by, request_id, now)?;
+    }
+    Ok(true)
+}
+
+fn insert_lines(tx: &mut Tx<'_>, order: &Order) -> Result<(), Error> {
+    let mut sql = "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity, fulfilled, returned, refunded, discount, tax_rate, tax) VALUES ".to_owned();
+    let mut values = vec![Value::from(order.id)];
+    for (position, line) in order.lines.iter().enumerate() {
+        let first = values.len() + 1;
+        let marks: Vec<String> = (first..first + 8).map(|n| format!("${n}")).collect();
+        sql.push_str(if position > 0 { ", " } else { "" });
+        sql.push_str(&format!("($1, {}, 0, 0, 0, 0, 0, 0)", marks.join(", ")));
+        values.extend(args![
+            line.id,
+            position as i64,
+            line.product,
+            line.variant,
+            &line.sku,
+            &line.name,
+            line.price.minor,
+            line.quantity
+        ]);
+    }
+    tx.run(&sql, &values)?;
+    Ok(())
+}
+
+fn insert_changes(tx: &mut Tx<'_>, order: &Order, from: usize, request_id: &str) -> Result<(), Error> {
+    for (position, change) in order.history.iter().enumerate().skip(from) {
+        tx.run(
+            "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            &args![order.id, position as i64, change.status.as_str(), change.at, &change.by, change.reason.as_deref(), request_id],
+        )?;
+    }
+    Ok(())
+}
+
+/// What an event of an order says. No personal data: other services ask for what they may see.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told<'a> {
+    order_id: OrderId,
+    number: i64,
+    status: &'a str,
+    total: base::Amount,
+    currency: Currency,
+    item_count: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+fn emit(
+    tx: &mut Tx<'_>,
+    order: &mut Order,
+    event: OrderEvent,
+    by: &str,
+    request_id: &str,
+    now: Time,
+) -> Result<(), Error> {
+    order.sequence += 1;
+    let told = Told {
+        order_id: order.id,
+        number: order.number,
+        status: order.status.as_str(),
+        total: order.totals.total.amount(),
+        currency: order.totals.total.currency,
+        item_count: order.lines.iter().map(|line| line.quantity).sum(),
+        reason: order.history.last().and_then(|change| change.reason.as_deref()),
+    };
+    let outgoing = Outgoing {
+        id: tx.ids().next(now),
+        kind: event.kind().into(),
+        subject: order.id.to_string(),
+        sequence: order.sequence,
+        at: now,
+        actor: by.to_owned(),
+        request_id: request_id.to_owned(),
+        data: serde_json::to_string(&told).map_err(|fault| store::Error::Corrupt(fault.to_string()))?,
+    };
+    Ok(tx.emit(outgoing)?)
+}
+
+/// An order by its id.
+pub fn by_id(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<Order>, Error> {
+    find(tx, "id = $1", &args![id])
+}
+
+/// An order by its number.
+pub fn by_number(tx: &mut Tx<'_>, number: i64) -> Result<Option<Order>, Error> {
+    find(tx, "number = $1", &args![number])
+}
+
+/// The order that a caller's key placed.
+pub fn by_key(tx: &mut Tx<'_>, user: UserId, key: &str) -> Result<Option<Order>, Error> {
+    find(tx, "user_id = $1 AND checkout_key = $2", &args![user, key])
+}
+
+/// The order that lives of a cart's generation.
+pub fn by_cart(tx: &mut Tx<'_>, cart: CartId, generation: i64) -> Result<Option<Order>, Error> {
+    find(
+        tx,
+        "cart_id = $1 AND cart_generation = $2 AND status <> 'failed' AND status <> 'cancelled'",
+        &args![cart, generation],
+    )
+}
+
+fn find(tx: &mut Tx<'_>, condition: &str, values: &[Value]) -> Result<Option<Order>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM orders_order WHERE {condition}");
+    let order = tx.maybe(&sql, values, read_order)?;
+    let mut orders: Vec<Order> = order.into_iter().collect();
+    fill(tx, &mut orders)?;
+    Ok(orders.pop())
+}
+
+/// A page of orders, newest first, and whether there are more.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    after: Option<OrderId>,
+    page: &Page,
+) -> Result<(Vec<Order>, bool), Error> {
+    let mut sql = format!("SELECT {COLUMNS} FROM orders_order WHERE hidden = 0");
+    let mut values: Vec<Value> = Vec::new();
+    let mut narrow = |condition: &str, value: Value| {
+        values.push(value);
+        sql.push_str(&format!(" AND {condition} ${}", values.len()));
+    };
+    if let Some(user) = filter.user {
+        narrow("user_id =", user.into());
+    }
+    if let Some(status) = filter.status {
+        narrow("status =", status.as_str().into());
+    }
+    if let Some(number) = filter.number {
+        narrow("number =", number.into());
+    }
+    if let Some(id) = after {
+        narrow("id <", id.into());
+    }
+    values.push(i64::from(page.limit + 1).into());
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
+    let mut orders = tx.all(&sql, &values, read_order)?;
+    let more = orders.len() > page.limit as usize;
+    orders.truncate(page.limit as usize);
+    fill(tx, &mut orders)?;
+    Ok((orders, more))
+}
+
+/// The oldest orders that somebody should drive on by now.
+pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<OrderId>, Error> {
+    let sql = "SELECT id FROM orders_order WHERE resume_at IS NOT NULL AND resume_at <= $1 ORDER BY resume_at LIMIT $2";
+    Ok(tx.all(sql, &args![now, i64::from(limit)], |row| row.get(0))?)
+}
+
+/// Takes those of `ids` that are still due, so that no other process drives them until `until`; answers what was taken.
+pub fn claim(tx: &mut Tx<'_>, ids: &[OrderId], until: Time, now: Time) -> Result<Vec<OrderId>, Error> {
+    let sql = "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND resume_at IS NOT NULL AND resume_at <= $3 RETURNING id";
+    Ok(tx.all(sql, &args![texts(ids), until, now], |row| row.get(0))?)
+}
+
+/// Notes that confirmed orders are at rest. One that was cancelled meanwhile is not touched.
+pub fn rest(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<(), Error> {
+    let sql = "UPDATE orders_order SET resume_at = NULL WHERE id = ANY($1) AND status IN ('confirmed', 'processing', 'shipped', 'delivered')";
+    tx.run(sql, &args![texts(ids)])?;
+    Ok(())
+}
+
+/// Wakes orders whose payment changed behind their back, so that the sweep looks at them: those that wait for an
+/// unknown outcome, and those of which something was given back. Cancelled and failed ones undo by themselves.
+pub fn wake(tx: &mut Tx<'_>, unknown: &[OrderId], given_back: &[OrderId], now: Time) -> Result<(), Error> {
+    tx.batch(&[
+        (
+            "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND status = 'pending' AND payment_status = 'processing'",
+            &args![texts(unknown), now],
+        ),
+        (
+            "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND status IN ('confirmed', 'processing', 'shipped', 'delivered')",
+            &args![texts(given_back), now],
+        ),
+    ])?;
+    Ok(())
+}
+
+/// Gives a guest's orders to an account.
+pub fn hand_over(tx: &mut Tx<'_>, from: UserId, to: UserId, now: Time) -> Result<u64, Error> {
+    let sql =
+        "UPDATE orders_order SET user_id = $2, guest = 0, updated_at = $3, version = version + 1 WHERE user_id = $1";
+    Ok(tx.run(sql, &args![from, to, now])?)
+}
+
+/// Notes that everything of an order left in one parcel.
+pub fn fulfil(tx: &mut Tx<'_>, id: FulfilmentId, order: &Order, by: &str, now: Time) -> Result<(), Error> {
+    let lines: Vec<Pieces> = order
+        .lines
+        .iter()
+        .filter_map(|line| {
+            Some(Pieces {
+                variant: line.variant,
+                quantity: base::Quantity::new(line.quantity).ok()?,
+            })
+        })
+        .collect();
+    tx.batch(&[
+        (
+            "INSERT INTO orders_fulfilment (id, order_id, lines, carrier, tracking, at, actor) VALUES ($1, $2, $3, NULL, NULL, $4, $5)",
+            &args![id, order.id, json(&Some(lines))?, now, by],
+        ),
+        ("UPDATE orders_line SET fulfilled = quantity WHERE order_id = $1", &args![order.id]),
+    ])?;
+    Ok(())
+}
+
+fn json<T: Serialize>(value: &Option<T>) -> Result<Option<String>, store::Error> {
+    let text = value.as_ref().map(serde_json::to_string).transpose();
+    text.map_err(|fault| store::Error::Corrupt(fault.to_string()))
+}
+
+fn values(order: &Order) -> Result<[Value; 37], store::Error> {
+    let totals = &order.totals;
+    Ok(args![
+        order.id,
+        order.number,
+        order.user,
+        order.guest,
+        order.email.as_deref(),
+        order.status.as_str(),
+        order.payment_status.as_str(),
+        order.method.as_str(),
+        order.token.as_deref(),
+        json(&order.failure)?,
+        order.attempt,
+        order.payment_version,
+        totals.subtotal.minor,
+        totals.discount.minor,
+        totals.shipping.minor,
+        totals.tax.minor,
+        totals.total.minor,
+        totals.total.currency.code(),
+        PRICES_INCLUDE_TAX,
+        CHANNEL,
+        None::<String>,
+        json(&order.shipping_address)?,
+        json(&order.billing_address)?,
+        json(&Some(&order.metadata))?,
+        order.cart.map(|(cart, _)| cart),
+        order.cart.map(|(_, generation)| generation),
+        order.key.as_ref().map(|(key, _)| key.as_str()),
+        order.key.as_ref().map(|(_, print)| print.as_str()),
+        order.cancel_key.as_deref(),
+        order.refusal.is_some(),
+        json(&order.refusal)?,
+        order.sequence + 1, // The event that tells of it is written along with it.
+        order.version,
+        order.expires_at,
+        order.resume_at,
+        order.created_at,
+        order.updated_at,
+    ])
+}
+
+fn read_order(row: &Row) -> Result<Order, store::Error> {
+    let currency: Currency = row.parse(17)?;
+    let money = |index| Ok::<_, store::Error>(Money::new(row.get(index)?, currency));
+    let text = |index| row.get::<Option<String>>(index);
+    let cart = row.get::<Option<CartId>>(24)?.zip(row.get::<Option<i64>>(25)?);
+    let key = text(26)?.zip(text(27)?);
+    Ok(Order {
+        id: row.get(0)?,
+        number: row.get(1)?,
+        user: row.get(2)?,
+        guest: row.get(3)?,
+        email: text(4)?,
+        status: word(row, 5, OrderStatus::parse)?,
+        payment_status: word(row, 6, PaymentStatus::parse)?,
+        method: word(row, 7, PaymentMethod::parse)?,
+        token: text(8)?,
+        failure: object(row, 9)?,
+        attempt: row.get(10)?,
+        payment_version: row.get(11)?,
+        totals: Totals {
+            subtotal: money(12)?,
+            discount: money(13)?,
+            shipping: money(14)?,
+            tax: money(15)?,
+            total: money(16)?,
+        },
+        lines: Vec::new(),
+        shipping_address: object(row, 21)?,
+        billing_address: object(row, 22)?,
+        metadata: row.json(23)?,
+        cart,
+        key,
+        cancel_key: text(28)?,
+        refusal: object(row, 30)?,
+        history: Vec::new(),
+        sequence: row.get(31)?,
+        version: row.get(32)?,
+        expires_at: row.get(33)?,
+        resume_at: row.get(34)?,
+        created_at: row.get(35)?,
+        updated_at: row.get(36)?,
+        so_far: SoFar::default(),
+    })
+}
+
+fn word<T>(row: &Row, index: usize, parse: fn(&str) -> Option<T>) -> Result<T, store::Error> {
+    let text: String = row.get(index)?;
+    parse(&text).ok_or_else(|| store::Error::Corrupt(format!("column {index}: no such state")))
+}
+
+fn object<T: serde::de::DeserializeOwned>(row: &Row, index: usize) -> Result<Option<T>, store::Error> {
+    match row.get::<Option<String>>(index)? {
+        Some(_) => row.json(index).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Reads the lines and states of all `orders` with one statement each.
+fn fill(tx: &mut Tx<'_>, orders: &mut [Order]) -> Result<(), Error> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    let ids = texts(orders.iter().map(|order| order.id));
+    let lines = tx.all(
+        "SELECT order_id, id, product_id, variant_id, sku, name, price, quantity FROM orders_line WHERE order_id = ANY($1) ORDER BY order_id, position",
+        std::slice::from_ref(&ids),
+        |row| {
+            let price = Money::new(row.get(6)?, Currency::USD); // The currency is the order's; see below.
+            let line = Line { id: row.get(1)?, product: row.get(2)?, variant: row.get(3)?, sku: row.get(4)?, name: row.get(5)?, price, quantity: row.get(7)? };
+            Ok((row.get::<OrderId>(0)?, line))
+        },
+    )?;
+    let changes = tx.all(
+        "SELECT order_id, status, at, actor, reason FROM orders_change WHERE order_id = ANY($1) ORDER BY order_id, position",
+        &[ids],
+        |row| {
+            let change = Change { status: word(row, 1, OrderStatus::parse)?, at: row.get(2)?, by: row.get(3)?, reason: row.get(4)? };
+            Ok((row.get::<OrderId>(0)?, change))
+        },
+    )?;
+    for (id, mut line) in lines {
+        if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
+            line.price.currency = order.totals.total.currency;
+            order.lines.push(line);
+        }
+    }
+    for (id, change) in changes {
+        if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
+            order.history.push(change);
+        }
+    }
+    Ok(())
+}
