@@ -17,6 +17,8 @@ pub mod header {
     pub const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
     /// Who caused the call, e.g. a user's id. Between services only.
     pub const ACTOR: HeaderName = HeaderName::from_static("x-actor");
+    /// Where the caller is, as the gateway sees it; whatever came from outside under this name it replaces.
+    pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
     /// The caller's key for a call that must act once.
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 }

@@ -1,0 +1,258 @@
+//! Rows of sessions, their refresh tokens and their ends; of failed sign-ins; of guests on their way to an account.
+
+use std::time::Duration;
+
+use base::{SessionId, Time, UserId};
+use store::{Error, Tx, args};
+
+use super::role;
+use crate::domain::session::{Known, Session};
+
+/// Ends of sessions that are told at once.
+pub const ENDED_MAX: u32 = 1_000;
+
+/// Opens a session with its first refresh token.
+pub fn open(tx: &mut Tx<'_>, session: &Session, digest: &str, now: Time, expires_at: Time) -> Result<(), Error> {
+    tx.batch(&[
+        (
+            "INSERT INTO identity_session (id, user_id, role, last_spent, spent_at, repeats, started_at, expires_at) \
+             VALUES ($1, $2, $3, NULL, NULL, 0, $4, $5)",
+            &args![session.id, session.user, session.role.as_str(), now, expires_at],
+        ),
+        (
+            "INSERT INTO identity_refresh (digest, session_id, spent_at, expires_at) VALUES ($1, $2, NULL, $3)",
+            &args![digest, session.id, expires_at],
+        ),
+    ])
+    .map(drop)
+}
+
+/// What is known of a refresh token.
+pub fn known(tx: &mut Tx<'_>, digest: &str) -> Result<Option<Known>, Error> {
+    tx.maybe(
+        "SELECT r.spent_at, r.expires_at, s.id, s.user_id, s.role, s.last_spent, s.spent_at, s.repeats \
+         FROM identity_refresh r LEFT JOIN identity_session s ON s.id = r.session_id WHERE r.digest = $1",
+        &args![digest],
+        |row| {
+            let session = match row.get::<Option<SessionId>>(2)? {
+                None => None,
+                Some(id) => Some(Session {
+                    id,
+                    user: row.get(3)?,
+                    role: role(row, 4)?,
+                    last_spent: row.get(5)?,
+                    spent_at: row.get(6)?,
+                    repeats: row.get(7)?,
+                }),
+            };
+            Ok(Known {
+                digest: digest.to_owned(),
+                is_spent: row.get::<Option<Time>>(0)?.is_some(),
+                expires_at: row.get(1)?,
+                session,
+            })
+        },
+    )
+}
+
+/// Trades a refresh token for `next`.
+pub fn rotate(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    spent: &str,
+    next: &str,
+    now: Time,
+    expires_at: Time,
+) -> Result<(), Error> {
+    let changed = tx.batch(&[
+        (
+            "UPDATE identity_refresh SET spent_at = $2 WHERE digest = $1 AND spent_at IS NULL",
+            &args![spent, now],
+        ),
+        (
+            "UPDATE identity_session SET last_spent = $2, spent_at = $3, repeats = 0, expires_at = $4 WHERE id = $1",
+            &args![session, spent, now, expires_at],
+        ),
+        (
+            "INSERT INTO identity_refresh (digest, session_id, spent_at, expires_at) VALUES ($1, $2, NULL, $3)",
+            &args![next, session, expires_at],
+        ),
+    ])?;
+    if changed[..2] == [1, 1] { Ok(()) } else { Err(tx.conflict()) }
+}
+
+/// Gives `next` for the refresh token that was spent last.
+pub fn repeat(tx: &mut Tx<'_>, session: &Session, next: &str, expires_at: Time) -> Result<(), Error> {
+    let changed = tx.batch(&[
+        (
+            "UPDATE identity_session SET repeats = repeats + 1, expires_at = $4 \
+             WHERE id = $1 AND last_spent = $2 AND repeats = $3",
+            &args![session.id, session.last_spent.as_ref(), session.repeats, expires_at],
+        ),
+        (
+            "INSERT INTO identity_refresh (digest, session_id, spent_at, expires_at) VALUES ($1, $2, NULL, $3)",
+            &args![next, session.id, expires_at],
+        ),
+    ])?;
+    if changed[0] == 1 { Ok(()) } else { Err(tx.conflict()) }
+}
+
+/// Whether the session lives.
+pub fn lives(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM identity_session WHERE id = $1 AND expires_at > $2";
+    Ok(tx.maybe(sql, &args![session, now], |_| Ok(()))?.is_some())
+}
+
+/// Ends a session and notes it for those who verify tokens; `false` when it had ended before. Its refresh tokens
+/// stay until they expire: without a session they are good for nothing.
+pub fn end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<bool, Error> {
+    if tx.run("DELETE FROM identity_session WHERE id = $1", &args![session])? == 0 {
+        return Ok(false);
+    }
+    // The counter's row is held until the commit, so that ends become visible in the order of their numbers.
+    let seq = tx.next_number("ended")?;
+    tx.run(
+        "INSERT INTO identity_ended (seq, session_id, ended_at) VALUES ($1, $2, $3)",
+        &args![seq, session, now],
+    )?;
+    Ok(true)
+}
+
+/// The sessions of a user.
+pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
+    tx.all("SELECT id FROM identity_session WHERE user_id = $1", &args![user], |row| row.get(0))
+}
+
+/// Sessions that ended after the mark `after`, oldest first, [`ENDED_MAX`] at most, each with its mark.
+pub fn ended(tx: &mut Tx<'_>, after: i64) -> Result<Vec<(i64, SessionId)>, Error> {
+    tx.all(
+        "SELECT seq, session_id FROM identity_ended WHERE seq > $1 ORDER BY seq LIMIT $2",
+        &args![after, ENDED_MAX],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}
+
+/// Failed sign-ins under `key`: how many, and when the last was.
+pub fn attempts(tx: &mut Tx<'_>, key: &str) -> Result<Option<(i64, Time)>, Error> {
+    tx.maybe("SELECT failures, last_at FROM identity_attempt WHERE key = $1", &args![key], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// Counts a failed sign-in; after a quiet `window` the count begins anew.
+pub fn count_failure(tx: &mut Tx<'_>, key: &str, window: Duration, now: Time) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO identity_attempt (key, failures, last_at) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET \
+         failures = CASE WHEN identity_attempt.last_at < $3 THEN 1 ELSE identity_attempt.failures + 1 END, last_at = $2",
+        &args![key, now, now.before(window)],
+    )
+    .map(drop)
+}
+
+/// Forgets failed sign-ins: this one succeeded.
+pub fn forgive(tx: &mut Tx<'_>, key: &str) -> Result<(), Error> {
+    tx.run("DELETE FROM identity_attempt WHERE key = $1", &args![key]).map(drop)
+}
+
+/// A guest whose cart and orders go to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// The guest.
+    pub guest: UserId,
+    /// The guest's session, which ends when it is done.
+    pub session: SessionId,
+    /// The account.
+    pub user: UserId,
+    /// How often the task has tried.
+    pub tries: i64,
+    /// When it is next to be tried.
+    pub due_at: Time,
+}
+
+/// Notes a merge, unless the guest's session has ended or the guest goes to somebody else already. Answers what is
+/// to be done.
+pub fn plan_merge(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    user: UserId,
+    now: Time,
+    due_at: Time,
+) -> Result<Option<Merge>, Error> {
+    tx.run(
+        "INSERT INTO identity_merge (guest_id, session_id, user_id, tries, due_at, created_at) \
+         SELECT s.user_id, s.id, CAST($2 AS TEXT), 0, CAST($3 AS BIGINT), CAST($4 AS BIGINT) FROM identity_session s \
+         WHERE s.id = $1 AND s.role = 'guest' AND s.expires_at > $4 ON CONFLICT (guest_id) DO NOTHING",
+        &args![session, user, due_at, now],
+    )?;
+    let sql = "SELECT guest_id, session_id, user_id, tries, due_at FROM identity_merge WHERE session_id = $1 AND user_id = $2";
+    tx.maybe(sql, &args![session, user], merge)
+}
+
+/// Merges that are due, the oldest first.
+pub fn merges_due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<Merge>, Error> {
+    tx.all(
+        "SELECT guest_id, session_id, user_id, tries, due_at FROM identity_merge WHERE due_at <= $1 \
+         ORDER BY due_at LIMIT $2",
+        &args![now, limit],
+        merge,
+    )
+}
+
+fn merge(row: &store::Row<'_>) -> Result<Merge, Error> {
+    Ok(Merge {
+        guest: row.get(0)?,
+        session: row.get(1)?,
+        user: row.get(2)?,
+        tries: row.get(3)?,
+        due_at: row.get(4)?,
+    })
+}
+
+/// Takes on a merge that is due; `false` when another process did.
+pub fn take_merge(tx: &mut Tx<'_>, merge: &Merge, due_at: Time) -> Result<bool, Error> {
+    let sql = "UPDATE identity_merge SET tries = tries + 1, due_at = $3 WHERE guest_id = $1 AND due_at = $2";
+    Ok(tx.run(sql, &args![merge.guest, merge.due_at, due_at])? == 1)
+}
+
+/// A merge is done.
+pub fn merge_done(tx: &mut Tx<'_>, guest: UserId) -> Result<(), Error> {
+    tx.run("DELETE FROM identity_merge WHERE guest_id = $1", &args![guest]).map(drop)
+}
+
+/// Before when rows have had their time.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// Sessions and refresh tokens that have expired.
+    pub expired: Time,
+    /// Ends whose access tokens have expired.
+    pub ended: Time,
+    /// Failed sign-ins that count no longer.
+    pub attempts: Time,
+}
+
+/// Deletes what has had its time, `limit` rows a table at most; answers the most that one table lost.
+pub fn sweep(tx: &mut Tx<'_>, before: Sweep, limit: u32) -> Result<u64, Error> {
+    let gone = tx.batch(&[
+        (
+            "DELETE FROM identity_session WHERE id IN \
+             (SELECT id FROM identity_session WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            &args![before.expired, limit],
+        ),
+        (
+            "DELETE FROM identity_refresh WHERE digest IN \
+             (SELECT digest FROM identity_refresh WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            &args![before.expired, limit],
+        ),
+        (
+            "DELETE FROM identity_ended WHERE seq IN \
+             (SELECT seq FROM identity_ended WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)",
+            &args![before.ended, limit],
+        ),
+        (
+            "DELETE FROM identity_attempt WHERE key IN \
+             (SELECT key FROM identity_attempt WHERE last_at < $1 ORDER BY last_at LIMIT $2)",
+            &args![before.attempts, limit],
+        ),
+    ])?;
+    Ok(gone.into_iter().max().unwrap_or(0))
+}
