@@ -1,0 +1,124 @@
+//! What the gateway answers itself: whether the shop lives and is ready, its API's document and pages, its keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+use serve::{Deps, In, Keys, chassis, openapi};
+use wire::{Cx, Peer, Problem};
+
+use crate::Config;
+
+/// A service that takes longer than this to say that it is ready is not.
+const READY_TIME: Duration = Duration::from_secs(2);
+/// Pages run our own script and style, and talk to our own address only.
+const PAGE_CSP: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; \
+     form-action 'self'; frame-ancestors 'none'",
+);
+
+const DOCS: &str = include_str!("docs/index.html");
+const DOCS_SCRIPT: &str = include_str!("docs/app.js");
+const DOCS_STYLE: &str = include_str!("docs/app.css");
+
+pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
+    let info = openapi::Info {
+        title: &deps.shop.name,
+        version: &config.version,
+        server: "/",
+    };
+    let document = openapi::document(&config.declared, &info);
+    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let peers: Arc<[Peer]> = deps.peers.all().cloned().collect();
+    let (keys, shop) = (deps.keys.clone(), deps.shop.name.clone());
+    let live = || async { Json(json!({ "status": "ok", "service": "gateway" })) };
+    Router::new()
+        .route("/", get(move |headers| front(headers, shop.clone())))
+        .route("/health", get(live))
+        .route("/healthz", get(live))
+        .route("/ready", get(move |cx| ready(cx, peers.clone())))
+        .route("/openapi.json", get(move || file("application/json", document.clone())))
+        .route("/docs", get(|| page(DOCS)))
+        .route(
+            "/docs/app.js",
+            get(|| {
+                file(
+                    "text/javascript; charset=utf-8",
+                    Bytes::from_static(DOCS_SCRIPT.as_bytes()),
+                )
+            }),
+        )
+        .route(
+            "/docs/app.css",
+            get(|| file("text/css; charset=utf-8", Bytes::from_static(DOCS_STYLE.as_bytes()))),
+        )
+        .route("/.well-known/jwks.json", get(move || jwks(keys.clone())))
+        .method_not_allowed_fallback(chassis::other_method)
+}
+
+/// Names the shop and where to go on, to people as a page and to programs as JSON.
+async fn front(headers: HeaderMap, shop: String) -> Response {
+    let wants_page = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if !wants_page.is_some_and(|kinds| kinds.contains("text/html")) {
+        let links =
+            json!({ "docs": "/docs", "openapi": "/openapi.json", "products": "/api/products", "ready": "/ready" });
+        return Json(json!({ "shop": shop, "links": links })).into_response();
+    }
+    let name = shop.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    page(&format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{name}</title><link rel=\"stylesheet\" href=\"/docs/app.css\"><main class=\"front\"><h1>{name}</h1>\
+         <p>This shop answers programs here. <a href=\"/docs\">Read how to talk to it</a>, fetch its \
+         <a href=\"/openapi.json\">OpenAPI document</a>, or look at <a href=\"/api/products\">the products</a>.</p></main>"
+    ))
+    .await
+}
+
+async fn page(text: &str) -> Response {
+    let mut response = Html(text.to_owned()).into_response();
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE_CSP);
+    response
+}
+
+async fn file(kind: &'static str, bytes: Bytes) -> Response {
+    (
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")],
+        bytes,
+    )
+        .into_response()
+}
+
+async fn jwks(keys: Keys) -> Response {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(keys.jwks())).into_response()
+}
+
+/// Asks every service, all at once.
+async fn ready(In(cx): In, peers: Arc<[Peer]>) -> Response {
+    let asked = peers.iter().map(|peer| ask(&cx, peer));
+    let answers: BTreeMap<&str, &str> = futures_util::future::join_all(asked).await.into_iter().collect();
+    if answers.values().all(|answer| *answer == "ready") {
+        return Json(json!({ "status": "ready", "parts": answers })).into_response();
+    }
+    let detail = "Some services are not ready; `parts` says which.";
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    problem.with("parts", answers).retry_after(1).into_response()
+}
+
+async fn ask<'a>(cx: &Cx, peer: &'a Peer) -> (&'a str, &'static str) {
+    let asked = peer.call(cx, Method::GET, "/ready").done();
+    let answer = tokio::time::timeout(READY_TIME, asked).await;
+    (
+        peer.name(),
+        if matches!(answer, Ok(Ok(()))) {
+            "ready"
+        } else {
+            "not ready"
+        },
+    )
+}
