@@ -78,6 +78,7 @@ type Rule = fn(&[Source]) -> Vec<Finding>;
 
 const RULES: &[(&str, Rule)] = &[
     ("layers", layers::layers),
+    ("unused", layers::unused),
     ("lengths", layout::lengths),
     ("services", layout::services),
     ("names", layout::names),

@@ -50,7 +50,7 @@ fn stands_in(line: &str, word: &str) -> bool {
 }
 
 /// Each identifier of a line, with what stands before and after it.
-fn words(line: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+pub fn words(line: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -1,7 +1,11 @@
 //! Who may depend on whom, read from the manifests: dependencies point one way.
 
+use std::collections::HashSet;
+
 use toml::{Table, Value};
 
+use super::code::words;
+use super::lex::lex;
 use super::{Finding, Source};
 
 const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "serve", "bus"];
@@ -93,6 +97,69 @@ fn dependencies(manifest: &Table) -> Vec<(String, bool)> {
     found
 }
 
+/// Dependencies that are named nowhere in code, each with its reason.
+const UNNAMED: &[(&str, &str)] = &[];
+
+/// Every dependency is used: its name stands in some Rust file of the package, and what the root lists in some package.
+pub fn unused(sources: &[Source]) -> Vec<Finding> {
+    let mut findings = unlisted(sources);
+    for source in sources {
+        let Some(folder) = source
+            .path
+            .strip_suffix("Cargo.toml")
+            .filter(|folder| !folder.is_empty())
+        else {
+            continue;
+        };
+        let Ok(manifest) = source.text.parse::<Table>() else {
+            continue;
+        };
+        let named: HashSet<String> = sources
+            .iter()
+            .filter(|source| source.is_rust() && source.path.starts_with(folder))
+            .flat_map(|source| lex(&source.text).code)
+            .flat_map(|line| words(&line).map(|(_, word, _)| word.to_string()).collect::<Vec<_>>())
+            .collect();
+        let kinds = ["dependencies", "build-dependencies", "dev-dependencies"];
+        let tables = kinds.iter().filter_map(|kind| manifest.get(*kind)?.as_table());
+        for key in tables.flat_map(Table::keys) {
+            let excused = UNNAMED.iter().any(|(name, _)| name == key);
+            if !excused && !named.contains(&key.replace('-', "_")) {
+                let what = format!("`{key}` is used nowhere in {folder}; remove it");
+                findings.push(Finding::new(&source.path, line_of(&source.text, key), what));
+            }
+        }
+    }
+    findings
+}
+
+/// What the root manifest lists for nobody.
+fn unlisted(sources: &[Source]) -> Vec<Finding> {
+    let parse = |source: &Source| source.text.parse::<Table>().ok();
+    let Some(root) = sources.iter().find(|source| source.path == "Cargo.toml") else {
+        return Vec::new();
+    };
+    let members = sources
+        .iter()
+        .filter(|source| source.path.ends_with("/Cargo.toml"))
+        .filter_map(parse);
+    let used: HashSet<String> = members
+        .flat_map(|manifest| dependencies(&manifest))
+        .map(|(name, _)| name)
+        .collect();
+    let listed = parse(root).and_then(|root| Some(root.get("workspace")?.get("dependencies")?.as_table()?.clone()));
+    let unlisted = listed
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key)
+        .filter(|key| !used.contains(key));
+    let found = unlisted.map(|key| {
+        let what = format!("`{key}` is used by no package; remove it");
+        Finding::new(&root.path, line_of(&root.text, &key), what)
+    });
+    found.collect()
+}
+
 /// The line that names this dependency, from 1.
 fn line_of(manifest: &str, name: &str) -> usize {
     let names = |line: &str| {
@@ -173,6 +240,28 @@ mod tests {
             layers,
             &[("crates/warehouse/Cargo.toml", &new)],
             &["crates/warehouse/Cargo.toml:1"],
+        );
+    }
+
+    #[test]
+    fn unused_dependencies_are_found() {
+        let cart = manifest(
+            "cart",
+            "[dependencies]\nserde_json = \"1\"\nhttp-body = \"1\"\nbytes = \"1\"\n[dev-dependencies]\ntempfile = \"3\"",
+        );
+        let files = [
+            ("crates/cart/Cargo.toml", cart.as_str()),
+            (
+                "crates/cart/src/lib.rs",
+                "use http_body::Body; // bytes\nfn a() -> serde_json::Value {}",
+            ),
+            ("crates/cart/tests/all.rs", "let x = \"tempfile\";"),
+            ("crates/other/src/lib.rs", "use bytes::Bytes;"),
+        ];
+        check(
+            unused,
+            &files,
+            &["crates/cart/Cargo.toml:6", "crates/cart/Cargo.toml:8"],
         );
     }
 }
