@@ -149,6 +149,8 @@ pub(crate) fn proxy(
 }
 
 async fn forward(peer: &Peer, mut request: Request) -> Result<Response, Problem> {
+    // Nobody tells from outside where they are: failed sign-ins are counted by it.
+    request.headers_mut().remove(&wire::header::CLIENT_ADDRESS);
     if peer.is_local() {
         return peer.forward(request).await;
     }
@@ -188,7 +190,9 @@ fn prepare(request: &mut Request, cx: Option<&Cx>) {
         }
     }
     if let Some(address) = address {
-        put(FORWARDED_FOR, &address.to_string());
+        let address = address.to_string();
+        put(FORWARDED_FOR, &address);
+        put(wire::header::CLIENT_ADDRESS, &address);
     }
 }
 

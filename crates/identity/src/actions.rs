@@ -19,19 +19,28 @@ pub(crate) use guests::{Outcome, carry_out_merge, guest_ordered};
 pub(crate) use sessions::{ended, guest, logout, refresh, verify};
 
 fn password_rules(config: &Config, mode: Mode) -> PasswordRules {
-    PasswordRules { min: config.password_min, refuse_common: mode == Mode::Production }
+    PasswordRules {
+        min: config.password_min,
+        refuse_common: mode == Mode::Production,
+    }
 }
 
 /// The event that somebody has an account now: the first one about them.
 fn registered(tx: &mut Tx<'_>, user: &User, cx: &Cx) -> Result<(), Error> {
     let now = tx.clock().now();
+    // Who registers did not have a name yet when they called.
+    let actor = if cx.actor() == wire::ANONYMOUS {
+        user.id.to_string()
+    } else {
+        cx.actor().to_owned()
+    };
     tx.emit(Outgoing {
         id: tx.ids().next(now),
         kind: "UserRegistered".into(),
         subject: user.id.to_string(),
         sequence: 1,
         at: now,
-        actor: user.id.to_string(),
+        actor,
         request_id: cx.request_id().to_owned(),
         data: serde_json::json!({ "role": user.role }).to_string(),
     })?;
@@ -41,7 +50,11 @@ fn registered(tx: &mut Tx<'_>, user: &User, cx: &Cx) -> Result<(), Error> {
 /// Refuses names that somebody else has.
 fn check_taken(tx: &mut Tx<'_>, user: &User, of: Option<UserId>) -> Result<(), Error> {
     let (email, username) = rows::taken(tx, of, user.email.as_ref(), user.username.as_ref())?;
-    if email || username { Err(Error::Taken { email, username }) } else { Ok(()) }
+    if email || username {
+        Err(Error::Taken { email, username })
+    } else {
+        Ok(())
+    }
 }
 
 /// Opens an account and signs in.
@@ -96,7 +109,11 @@ pub(crate) async fn login(app: &App, cx: &Cx, address: &str, asked: Login) -> Re
         .db
         .read(move |tx| {
             // People type what they remember: an e-mail address signs in from either field.
-            let user = if name.contains('@') { rows::by_email(tx, &name) } else { rows::by_username(tx, &name) }?;
+            let user = if name.contains('@') {
+                rows::by_email(tx, &name)
+            } else {
+                rows::by_username(tx, &name)
+            }?;
             let user = user.filter(|user| {
                 username.is_none() || username.as_ref() == user.username.as_ref().map(|login| &login.key)
             });
@@ -108,8 +125,13 @@ pub(crate) async fn login(app: &App, cx: &Cx, address: &str, asked: Login) -> Re
         })
         .await?;
     let (id, hash) = found.map(|(user, hash)| (user.id, hash)).unzip();
-    check_password(app, key.clone(), attempts, asked.password, hash).await?.then_some(()).ok_or(Error::WrongCredentials)?;
-    let Some(id) = id else { return Err(Error::WrongCredentials) };
+    check_password(app, key.clone(), attempts, asked.password, hash)
+        .await?
+        .then_some(())
+        .ok_or(Error::WrongCredentials)?;
+    let Some(id) = id else {
+        return Err(Error::WrongCredentials);
+    };
 
     let guest = guests::guest_of(app, asked.guest_token.as_deref()).await?;
     let entry = sessions::Entry::new(app, guest);
@@ -144,7 +166,9 @@ async fn check_password(
         return Ok(true);
     }
     let (now, window) = (app.clock.now(), app.config.attempt_window);
-    app.db.write(move |tx| session_rows::count_failure(tx, &key, window, now)).await?;
+    app.db
+        .write(move |tx| session_rows::count_failure(tx, &key, window, now))
+        .await?;
     Ok(false)
 }
 
@@ -156,7 +180,9 @@ fn visible(tx: &mut Tx<'_>, caller: Caller, who: &Ref) -> Result<User, Error> {
         Ref::Text(name) => rows::by_username(tx, &fold(name))?,
         _ => None,
     };
-    found.filter(|user| user.id == caller.id || caller.is_admin()).ok_or(Error::NoSuchUser)
+    found
+        .filter(|user| user.id == caller.id || caller.is_admin())
+        .ok_or(Error::NoSuchUser)
 }
 
 /// A user, for themselves or an administrator.
@@ -191,7 +217,11 @@ pub(crate) async fn change_user(
         .db
         .read(move |tx| {
             let hash = rows::password_hash(tx, caller.id)?;
-            Ok::<_, Error>((visible(tx, caller, &named)?, hash, session_rows::attempts(tx, &attempt)?))
+            Ok::<_, Error>((
+                visible(tx, caller, &named)?,
+                hash,
+                session_rows::attempts(tx, &attempt)?,
+            ))
         })
         .await?;
     if present.role == Role::Guest {
@@ -211,7 +241,9 @@ pub(crate) async fn change_user(
         .db
         .write_once(once, move |tx| {
             let present = visible(tx, caller, &who)?;
-            known.permits(&present.tag()).map_err(|problem| Error::Changed(Box::new(problem)))?;
+            known
+                .permits(&present.tag())
+                .map_err(|problem| Error::Changed(Box::new(problem)))?;
             if present.moves(&asked) && !proven {
                 // Somebody moved the account since the password was asked for.
                 return Err(Error::field("/currentPassword", "is needed for a new e-mail address"));
@@ -224,7 +256,11 @@ pub(crate) async fn change_user(
         })
         .await?;
     let id = done.value;
-    let user = app.db.read(move |tx| rows::by_id(tx, id)).await?.ok_or(Error::NoSuchUser)?;
+    let user = app
+        .db
+        .read(move |tx| rows::by_id(tx, id))
+        .await?
+        .ok_or(Error::NoSuchUser)?;
     Ok((user, done.replayed))
 }
 
@@ -249,7 +285,7 @@ pub async fn ensure_first_admin(
     email: &str,
     password: &str,
 ) -> Result<Option<Appointed>, Error> {
-    if db.read(|tx| rows::has_admin(tx)).await? {
+    if db.read(rows::has_admin).await? {
         return Ok(None);
     }
     appoint(db, config, mode, email, password, true).await
@@ -278,11 +314,16 @@ async fn appoint(
     password: &str,
     only_first: bool,
 ) -> Result<Option<Appointed>, Error> {
-    let asked =
-        Register { email: Some(email.to_owned()), password: password.to_owned(), ..Register::default() };
+    let asked = Register {
+        email: Some(email.to_owned()),
+        password: password.to_owned(),
+        ..Register::default()
+    };
     let newcomer = domain::newcomer(&asked, password_rules(config, mode)).map_err(Error::Invalid)?;
     let (now, ids) = (db.clock().now(), db.ids().clone());
-    let hash = Hasher::start(config.password_cost, 1, ids.clone())?.hash(asked.password).await?;
+    let hash = Hasher::start(config.password_cost, 1, ids.clone())?
+        .hash(asked.password)
+        .await?;
     let id = ids.next(now);
     let cx = Cx::new(ids.next::<base::RequestId>(now).to_string(), "service:identity");
     db.write(move |tx| {
@@ -300,9 +341,17 @@ async fn appoint(
             for session in session_rows::of_user(tx, present.id)? {
                 session_rows::end(tx, session, now)?;
             }
-            return Ok(Some(Appointed { id: present.id, is_new: false }));
+            return Ok(Some(Appointed {
+                id: present.id,
+                is_new: false,
+            }));
         }
-        let mut user = User { email, role: Role::Admin, created_at: now, ..User::guest(id) };
+        let mut user = User {
+            email,
+            role: Role::Admin,
+            created_at: now,
+            ..User::guest(id)
+        };
         rows::add(tx, &mut user, Some(&hash), 1)?;
         registered(tx, &user, &cx)?;
         Ok(Some(Appointed { id, is_new: true }))

@@ -72,15 +72,27 @@ impl From<Error> for Problem {
         match error {
             Error::Invalid(faults) => {
                 let problem = Problem::invalid("The body is not as it should be.");
-                faults.into_iter().fold(problem, |problem, fault| problem.field(fault.pointer, fault.detail))
+                faults
+                    .into_iter()
+                    .fold(problem, |problem, fault| problem.field(fault.pointer, fault.detail))
             }
             Error::Taken { email, username } => {
                 let (code, detail) = match email {
-                    true => ("email_taken", "There is an account with this e-mail address already. Sign in instead."),
-                    false => ("username_taken", "Somebody else has this username. Please choose another."),
+                    true => (
+                        "email_taken",
+                        "There is an account with this e-mail address already. Sign in instead.",
+                    ),
+                    false => (
+                        "username_taken",
+                        "Somebody else has this username. Please choose another.",
+                    ),
                 };
-                let named = [(email, "/email"), (username, "/username")].into_iter().filter(|(taken, _)| *taken);
-                named.fold(Problem::conflict(code, detail), |problem, (_, pointer)| problem.field(pointer, "is taken"))
+                let named = [(email, "/email"), (username, "/username")]
+                    .into_iter()
+                    .filter(|(taken, _)| *taken);
+                named.fold(Problem::conflict(code, detail), |problem, (_, pointer)| {
+                    problem.field(pointer, "is taken")
+                })
             }
             Error::WrongCredentials => Problem::new(
                 StatusCode::UNAUTHORIZED,
@@ -114,6 +126,17 @@ impl From<Error> for Problem {
                 tracing::error!(%error, "identity failed");
                 Problem::internal()
             }
+            // Two processes on one database took the same name at the same moment; the engine names the index.
+            Error::Store(store::Error::Duplicate(index)) if index.contains("email") => Error::Taken {
+                email: true,
+                username: false,
+            }
+            .into(),
+            Error::Store(store::Error::Duplicate(index)) if index.contains("username") => Error::Taken {
+                email: false,
+                username: true,
+            }
+            .into(),
             Error::Store(error) => serve::of_store(error),
         }
     }

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use api::identity::{ChangeUser, Ended, GuestOrdered, Login, Logout, Profile, Refresh, Register, Session, User, Verified};
+use api::identity::{
+    ChangeUser, Ended, GuestOrdered, Login, Logout, Profile, Refresh, Register, Session, User, Verified,
+};
 use api::{Nothing, Ref};
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -37,8 +39,11 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .takes::<Register>()
                 .gives::<Session>(201)
                 .refuses(&[(409, "email_taken"), (409, "username_taken"), full])
-                .tells("Opens an account and signs in", "Needs `email` or `username`, and a password. With a guest's \
-                    access or refresh token as `guestToken`, the guest's cart and orders go to the account."),
+                .tells(
+                    "Opens an account and signs in",
+                    "Needs `email` or `username`, and a password. With a guest's \
+                    access or refresh token as `guestToken`, the guest's cart and orders go to the account.",
+                ),
         )
         .add(
             Route::post("/auth/login", login)
@@ -46,36 +51,51 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .takes::<Login>()
                 .gives::<Session>(200)
                 .refuses(&[(401, "wrong_credentials"), slow, full])
-                .tells("Signs in", "The answer to a wrong password and to an unknown account is the same. After five \
-                    failures from one address each further one has to wait longer."),
+                .tells(
+                    "Signs in",
+                    "The answer to a wrong password and to an unknown account is the same. After five \
+                    failures from one address each further one has to wait longer.",
+                ),
         )
         .add(
             Route::post("/auth/guest", guest)
                 .takes::<Nothing>()
                 .gives::<Session>(200)
-                .tells("Lets a visitor in without an account", "Cart and checkout work with its token as with any other."),
+                .tells(
+                    "Lets a visitor in without an account",
+                    "Cart and checkout work with its token as with any other.",
+                ),
         )
         .add(
             Route::post("/auth/refresh", refresh)
                 .takes::<Refresh>()
                 .gives::<Session>(200)
                 .refuses(&[(401, "session_ended")])
-                .tells("Trades a refresh token for a new pair", "Each refresh token is good once. The one spent last may \
-                    come again within 30 s, since an answer may be lost; an older one ends the session."),
+                .tells(
+                    "Trades a refresh token for a new pair",
+                    "Each refresh token is good once. The one spent last may \
+                    come again within 30 s, since an answer may be lost; an older one ends the session.",
+                ),
         )
         .add(
             Route::post("/auth/logout", logout)
                 .rights(Rights::User)
                 .takes::<Logout>()
                 .gives_nothing(204)
-                .tells("Ends the session", "Access and refresh tokens of the session stop counting."),
+                .tells(
+                    "Ends the session",
+                    "Access and refresh tokens of the session stop counting.",
+                ),
         )
         .add(
             Route::get("/auth/verify", verify)
                 .rights(Rights::User)
                 .gives::<Verified>(200)
                 .refuses(&[(401, "session_ended")])
-                .tells("Tells whether the token counts", "A token that does not count is a 401."),
+                .tells(
+                    "Tells whether the token counts",
+                    "A token that does not count is a 401.",
+                ),
         )
         .add(
             Route::get("/auth/profile", profile)
@@ -109,33 +129,53 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                     slow,
                     full,
                 ])
-                .tells("Changes the fields given", "A new e-mail address needs `currentPassword`, the password of \
-                    whoever asks. `If-Match` is honoured."),
+                .tells(
+                    "Changes the fields given",
+                    "A new e-mail address needs `currentPassword`, the password of \
+                    whoever asks. `If-Match` is honoured.",
+                ),
         )
         .add(
             Route::get("/.well-known/jwks.json", jwks)
                 .gives::<serde_json::Value>(200)
-                .tells("The public keys of access tokens", "A JWK set (RFC 7517); empty when the secret is shared."),
+                .tells(
+                    "The public keys of access tokens",
+                    "A JWK set (RFC 7517); empty when the secret is shared.",
+                ),
         )
-        .add(Route::get("/internal/sessions/ended", ended).query::<After>().gives::<Ended>(200))
+        .add(
+            Route::get("/internal/sessions/ended", ended)
+                .query::<After>()
+                .gives::<Ended>(200),
+        )
         .add(Route::get("/internal/users/{id}", known_user).gives::<User>(200))
-        .add(Route::post("/internal/guests/{id}", guest_ordered).takes::<GuestOrdered>().gives::<User>(200))
+        .add(
+            Route::post("/internal/guests/{id}", guest_ordered)
+                .takes::<GuestOrdered>()
+                .gives::<User>(200),
+        )
 }
 
-/// Where the caller is: what the gateway says, else the other end of the connection. Only the gateway may say it:
-/// it puts its own word into the header, whatever came from outside.
+/// Where the caller is: what the gateway of another process says, else the other end of the connection. Only the
+/// gateway may say it: it takes out what came from outside under that name.
 struct Address(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Address {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let told = parts.headers.get(wire::header::CLIENT_ADDRESS).and_then(|value| value.to_str().ok());
+        let told = parts
+            .headers
+            .get(wire::header::CLIENT_ADDRESS)
+            .and_then(|value| value.to_str().ok());
         if let Some(told) = told {
             return Ok(Address(told.to_owned()));
         }
         let Remote(remote) = Remote::from_request_parts(parts, state).await?;
-        Ok(Address(remote.map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string())))
+        Ok(Address(remote.map_or_else(
+            || "unknown".to_owned(),
+            |address| address.ip().to_string(),
+        )))
     }
 }
 
@@ -206,8 +246,7 @@ async fn change_user(
     known: Known,
     Write { body, once }: Write<ChangeUser>,
 ) -> Result<Reply<User>, Problem> {
-    let (user, replayed) =
-        actions::change_user(&app, (caller, &address), Ref::new(&id), body, known, once).await?;
+    let (user, replayed) = actions::change_user(&app, (caller, &address), Ref::new(&id), body, known, once).await?;
     let tag = user.tag();
     Ok(Reply::ok(User::from(user)).tagged(tag).replayed(replayed))
 }
@@ -237,6 +276,8 @@ async fn guest_ordered(
     Path(id): Path<String>,
     Body(_): Body<GuestOrdered>,
 ) -> Result<Json<User>, Problem> {
-    let Ref::User(id) = Ref::new(&id) else { return Err(crate::Error::NoSuchUser.into()) };
+    let Ref::User(id) = Ref::new(&id) else {
+        return Err(crate::Error::NoSuchUser.into());
+    };
     Ok(Json(actions::guest_ordered(&app, id).await?.into()))
 }

@@ -29,8 +29,8 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Ids};
 use ::store::{Db, Migration, migrations};
+use base::{Clock, Ids};
 
 pub use actions::{Appointed, create_admin, ensure_first_admin};
 pub use domain::{Fault, PASSWORD_MAX, PASSWORD_MIN};
@@ -102,7 +102,9 @@ pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::P
 
 async fn assemble(deps: serve::Deps, db: Db, config: Config) -> Result<(serve::Part, Arc<App>), Error> {
     if config.access_lifetime > serve::ACCESS_LIFETIME_MAX {
-        return Err(Error::AccessTooLong { max: serve::ACCESS_LIFETIME_MAX.as_secs() });
+        return Err(Error::AccessTooLong {
+            max: serve::ACCESS_LIFETIME_MAX.as_secs(),
+        });
     }
     let app = Arc::new(App {
         hasher: Hasher::start(config.password_cost, config.password_queue, deps.ids.clone())?,

@@ -39,14 +39,22 @@ pub struct Cost {
 impl Default for Cost {
     /// OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
     fn default() -> Self {
-        Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 }
+        Self {
+            memory_kib: 19 * 1024,
+            passes: 2,
+            lanes: 1,
+        }
     }
 }
 
 impl Cost {
     /// As little as Argon2 allows. For tests.
     pub fn least() -> Self {
-        Self { memory_kib: 8, passes: 1, lanes: 1 }
+        Self {
+            memory_kib: 8,
+            passes: 1,
+            lanes: 1,
+        }
     }
 
     fn params(self) -> Result<Params, Error> {
@@ -88,7 +96,11 @@ impl Hasher {
         let runs = Arc::new(AtomicU64::new(0));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         for number in 0..cores.min(THREADS_MAX) {
-            let worker = Worker { waiting: waiting.clone(), runs: runs.clone(), params: params.clone() };
+            let worker = Worker {
+                waiting: waiting.clone(),
+                runs: runs.clone(),
+                params: params.clone(),
+            };
             std::thread::Builder::new()
                 .name(format!("argon2-{number}"))
                 .spawn(move || worker.work())
@@ -98,7 +110,12 @@ impl Hasher {
         ids.fill(&mut salt);
         ids.fill(&mut hash);
         let nobody = written(&params, &salt, &hash)?.into();
-        Ok(Self { jobs, ids, runs, nobody })
+        Ok(Self {
+            jobs,
+            ids,
+            runs,
+            nobody,
+        })
     }
 
     /// The hash of a password, as a PHC string. Errors: [`Error::TooManyPasswords`].
@@ -133,7 +150,8 @@ impl Hasher {
             TrySendError::Full(_) => Error::TooManyPasswords,
             TrySendError::Disconnected(_) => Error::Hashing("the threads have ended".into()),
         })?;
-        done.await.unwrap_or_else(|_| Err(Error::Hashing("a thread gave no answer".into())))
+        done.await
+            .unwrap_or_else(|_| Err(Error::Hashing("a thread gave no answer".into())))
     }
 }
 
@@ -234,12 +252,24 @@ mod tests {
         let hasher = Hasher::start(Cost::least(), QUEUE, Ids::seeded(1)).unwrap();
         let hash = hasher.hash("correct 🦀 horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
-        assert_ne!(hash, hasher.hash("correct 🦀 horse".into()).await.unwrap(), "the salt differs");
-        assert!(hasher.verify("correct 🦀 horse".into(), Some(hash.clone())).await.unwrap());
+        assert_ne!(
+            hash,
+            hasher.hash("correct 🦀 horse".into()).await.unwrap(),
+            "the salt differs"
+        );
+        assert!(
+            hasher
+                .verify("correct 🦀 horse".into(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
         assert!(!hasher.verify("Correct 🦀 horse".into(), Some(hash)).await.unwrap());
         assert!(!hasher.verify("".into(), None).await.unwrap());
         assert_eq!(hasher.runs(), 5);
-        assert!(matches!(hasher.verify("x".into(), Some("plain".into())).await, Err(Error::Hashing(_))));
+        assert!(matches!(
+            hasher.verify("x".into(), Some("plain".into())).await,
+            Err(Error::Hashing(_))
+        ));
     }
 
     #[tokio::test]
@@ -255,7 +285,10 @@ mod tests {
         let hasher = Hasher::start(Cost::default(), 4, Ids::seeded(3)).unwrap();
         // All are polled before a run can be done: a run takes milliseconds, the polls microseconds.
         let outcomes = futures_util::future::join_all((0..64).map(|_| hasher.verify("x".into(), None))).await;
-        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(Error::TooManyPasswords))).count();
+        let refused = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Err(Error::TooManyPasswords)))
+            .count();
         let served = outcomes.iter().filter(|outcome| matches!(outcome, Ok(false))).count();
         assert!(refused > 0 && served >= 4, "{refused} refused, {served} served");
         assert_eq!((refused + served, hasher.runs()), (64, served as u64));

@@ -22,7 +22,11 @@ fn user(row: &Row<'_>) -> Result<User, Error> {
         version: row.get(2)?,
         email: login(3)?,
         username: login(5)?,
-        names: Names { name: row.get(7)?, first: row.get(8)?, last: row.get(9)? },
+        names: Names {
+            name: row.get(7)?,
+            first: row.get(8)?,
+            last: row.get(9)?,
+        },
         phone: row.get(10)?,
         role: role(row, 11)?,
         created_at: row.get(12)?,
@@ -37,27 +41,47 @@ pub(crate) fn role(row: &Row<'_>, index: usize) -> Result<Role, Error> {
 
 /// The user with this id.
 pub fn by_id(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, Error> {
-    tx.maybe(&format!("SELECT {COLUMNS} FROM identity_user WHERE id = $1"), &args![id], user)
+    tx.maybe(
+        &format!("SELECT {COLUMNS} FROM identity_user WHERE id = $1"),
+        &args![id],
+        user,
+    )
 }
 
 /// The user with this number.
 pub fn by_number(tx: &mut Tx<'_>, number: i64) -> Result<Option<User>, Error> {
-    tx.maybe(&format!("SELECT {COLUMNS} FROM identity_user WHERE number = $1"), &args![number], user)
+    tx.maybe(
+        &format!("SELECT {COLUMNS} FROM identity_user WHERE number = $1"),
+        &args![number],
+        user,
+    )
 }
 
 /// The user with this username, folded.
 pub fn by_username(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(&format!("SELECT {COLUMNS} FROM identity_user WHERE username_key = $1"), &args![key], user)
+    tx.maybe(
+        &format!("SELECT {COLUMNS} FROM identity_user WHERE username_key = $1"),
+        &args![key],
+        user,
+    )
 }
 
 /// The user with this e-mail address, folded.
 pub fn by_email(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(&format!("SELECT {COLUMNS} FROM identity_user WHERE email_key = $1"), &args![key], user)
+    tx.maybe(
+        &format!("SELECT {COLUMNS} FROM identity_user WHERE email_key = $1"),
+        &args![key],
+        user,
+    )
 }
 
 /// The hash of a user's password; none for guests and unknown ids.
 pub fn password_hash(tx: &mut Tx<'_>, id: UserId) -> Result<Option<String>, Error> {
-    let found = tx.maybe("SELECT password_hash FROM identity_user WHERE id = $1", &args![id], |row| row.get(0))?;
+    let found = tx.maybe(
+        "SELECT password_hash FROM identity_user WHERE id = $1",
+        &args![id],
+        |row| row.get(0),
+    )?;
     Ok(found.flatten())
 }
 
@@ -146,6 +170,8 @@ pub fn appoint(tx: &mut Tx<'_>, id: UserId, role: Role, hash: &str, now: Time) -
 
 /// Whether anybody is an administrator.
 pub fn has_admin(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let found = tx.all("SELECT 1 FROM identity_user WHERE role = 'admin' LIMIT 1", &[], |_| Ok(()))?;
+    let found = tx.all("SELECT 1 FROM identity_user WHERE role = 'admin' LIMIT 1", &[], |_| {
+        Ok(())
+    })?;
     Ok(!found.is_empty())
 }

@@ -81,7 +81,9 @@ pub(crate) async fn merge_due(app: &App) -> Result<usize, Error> {
     let due = app.db.read(move |tx| rows::merges_due(tx, now, MERGES_MAX)).await?;
     let mut done = 0;
     for merge in due {
-        let wait = MERGE_WAIT.saturating_mul(1 << merge.tries.clamp(0, 10)).min(MERGE_WAIT_MAX);
+        let wait = MERGE_WAIT
+            .saturating_mul(1 << merge.tries.clamp(0, 10))
+            .min(MERGE_WAIT_MAX);
         let (taken, due_at) = (merge.clone(), now.after(wait));
         if !app.db.write(move |tx| rows::take_merge(tx, &taken, due_at)).await? {
             continue;

@@ -25,7 +25,10 @@ impl Refresh {
         let mut secret = [0; BYTES];
         ids.fill(&mut secret);
         let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
-        Self { digest: digest(&[&token]), token }
+        Self {
+            digest: digest(&[&token]),
+            token,
+        }
     }
 }
 
@@ -60,7 +63,14 @@ mod tests {
         let (one, other) = (Refresh::new(&ids), Refresh::new(&ids));
         assert_eq!(refresh_digest(&one.token).as_deref(), Some(one.digest.as_str()));
         assert_ne!(one.digest, other.digest);
-        for text in ["", "rt_", "rt_short", &one.token[3..], &format!("{}x", one.token), &format!("rt_{}", "é".repeat(22))] {
+        for text in [
+            "",
+            "rt_",
+            "rt_short",
+            &one.token[3..],
+            &format!("{}x", one.token),
+            &format!("rt_{}", "é".repeat(22)),
+        ] {
             assert_eq!(refresh_digest(text), None, "{text}");
         }
         assert_ne!(attempt_key("ab", "c"), attempt_key("a", "bc"));

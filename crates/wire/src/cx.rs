@@ -17,7 +17,8 @@ pub mod header {
     pub const DEADLINE: HeaderName = HeaderName::from_static("x-deadline-ms");
     /// Who caused the call, e.g. a user's id. Between services only.
     pub const ACTOR: HeaderName = HeaderName::from_static("x-actor");
-    /// Where the caller is, as the gateway sees it; whatever came from outside under this name it replaces.
+    /// Where the caller is, as the gateway of another process sees it; what came from outside under this name it
+    /// takes out.
     pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
     /// The caller's key for a call that must act once.
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -38,30 +38,45 @@ pub(super) async fn guest_of(app: &App, token: Option<&str>) -> Result<Option<Gu
             let session = known.session?;
             (!known.is_spent || session.last_spent.as_ref() == Some(&known.digest)).then_some(session)
         });
-        return Ok(session.filter(|session| session.role == Role::Guest).map(|session| Guest { session: session.id }));
+        return Ok(session
+            .filter(|session| session.role == Role::Guest)
+            .map(|session| Guest { session: session.id }));
     }
     // Whether the session still lives is decided by its row, in the transaction that promises the merge.
     Ok(match app.keys.verify(token).as_deref() {
-        Ok(Holder::User(caller)) if caller.role == Role::Guest => Some(Guest { session: caller.session }),
+        Ok(Holder::User(caller)) if caller.role == Role::Guest => Some(Guest {
+            session: caller.session,
+        }),
         _ => None,
     })
 }
 
 /// Nothing was merged.
 pub(super) fn nothing() -> wired::Merge {
-    wired::Merge { status: MergeStatus::Nothing, merged: 0, cut: Vec::new() }
+    wired::Merge {
+        status: MergeStatus::Nothing,
+        merged: 0,
+        cut: Vec::new(),
+    }
 }
 
 /// Does a merge for somebody who waits for it.
 pub(super) async fn merge_now(app: &App, cx: &Cx, merge: &session_rows::Merge) -> wired::Merge {
     #[allow(clippy::disallowed_methods)] // Deadlines are of the runtime's clock, which tests can pause.
     let cx = cx.clone().until(Instant::now() + MERGE_BUDGET);
-    let pending = wired::Merge { status: MergeStatus::Pending, ..nothing() };
+    let pending = wired::Merge {
+        status: MergeStatus::Pending,
+        ..nothing()
+    };
     match carry_out_merge(app, &cx, merge).await {
         Outcome::Done(merged) | Outcome::OrdersLater(merged, _) => {
             let any = merged.merged > 0 || !merged.cut.is_empty();
             let status = if any { MergeStatus::Merged } else { MergeStatus::Nothing };
-            wired::Merge { status, merged: merged.merged, cut: merged.cut }
+            wired::Merge {
+                status,
+                merged: merged.merged,
+                cut: merged.cut,
+            }
         }
         Outcome::Later(_) => pending,
     }

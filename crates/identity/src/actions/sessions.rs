@@ -59,7 +59,12 @@ impl Entry {
             Some(guest) => session_rows::plan_merge(tx, guest.session, user.id, self.now, self.merge_due_at)?,
             None => None,
         };
-        Ok(Opened { user, session: self.session, refresh: self.refresh.clone(), merge })
+        Ok(Opened {
+            user,
+            session: self.session,
+            refresh: self.refresh.clone(),
+            merge,
+        })
     }
 }
 
@@ -67,9 +72,12 @@ impl Entry {
 pub(super) async fn admit(app: &App, cx: &Cx, opened: Opened, asked_to_merge: bool) -> Result<wired::Session, Error> {
     let merge = match opened.merge {
         Some(merge) => Some(merge_now(app, cx, &merge).await),
-        None => asked_to_merge.then(|| super::guests::nothing()),
+        None => asked_to_merge.then(super::guests::nothing),
     };
-    Ok(wired::Session { merge, ..pair(app, opened.user, opened.session, opened.refresh) })
+    Ok(wired::Session {
+        merge,
+        ..pair(app, opened.user, opened.session, opened.refresh)
+    })
 }
 
 fn pair(app: &App, user: User, session: SessionId, refresh: Refresh) -> wired::Session {
@@ -95,7 +103,7 @@ pub(crate) async fn guest(app: &App) -> Result<wired::Session, Error> {
 
 /// What became of a refresh token, committed.
 enum Turned {
-    Pair(User, SessionId),
+    Pair(Box<User>, SessionId),
     Ended(SessionId),
     Refused,
 }
@@ -110,7 +118,9 @@ pub(crate) async fn refresh(app: &App, token: &str) -> Result<wired::Session, Er
     let turned = app
         .db
         .write(move |tx| {
-            let Some(known) = session_rows::known(tx, &digest)? else { return Ok(Turned::Refused) };
+            let Some(known) = session_rows::known(tx, &digest)? else {
+                return Ok(Turned::Refused);
+            };
             let session = match session::turn(known, now) {
                 Turn::Rotate(session) => {
                     session_rows::rotate(tx, session.id, &digest, &next_digest, now, expires_at)?;
@@ -131,11 +141,11 @@ pub(crate) async fn refresh(app: &App, token: &str) -> Result<wired::Session, Er
                 (None, Role::Guest) => User::guest(session.user),
                 (None, _) => return Err(Error::SessionEnded),
             };
-            Ok(Turned::Pair(user, session.id))
+            Ok(Turned::Pair(Box::new(user), session.id))
         })
         .await?;
     match turned {
-        Turned::Pair(user, session) => Ok(pair(app, user, session, next)),
+        Turned::Pair(user, session) => Ok(pair(app, *user, session, next)),
         Turned::Ended(session) => {
             tracing::warn!(%session, "a refresh token was used again; its session has ended");
             app.keys.revoked().end(session);
@@ -155,7 +165,11 @@ pub(crate) async fn logout(app: &App, caller: Caller, token: Option<&str>) -> Re
             let mut sessions = vec![caller.session];
             if let Some(digest) = &digest {
                 let named = session_rows::known(tx, digest)?.and_then(|known| known.session);
-                sessions.extend(named.filter(|session| session.user == caller.id).map(|session| session.id));
+                sessions.extend(
+                    named
+                        .filter(|session| session.user == caller.id)
+                        .map(|session| session.id),
+                );
             }
             for session in &sessions {
                 session_rows::end(tx, *session, now)?;
@@ -170,16 +184,28 @@ pub(crate) async fn logout(app: &App, caller: Caller, token: Option<&str>) -> Re
 /// What a token that counts says. The session's row is asked, so that the answer is right in every process at once.
 pub(crate) async fn verify(app: &App, caller: Caller) -> Result<wired::Verified, Error> {
     let now = app.clock.now();
-    if !app.db.read(move |tx| session_rows::lives(tx, caller.session, now)).await? {
+    if !app
+        .db
+        .read(move |tx| session_rows::lives(tx, caller.session, now))
+        .await?
+    {
         app.keys.revoked().end(caller.session);
         return Err(Error::SessionEnded);
     }
-    Ok(wired::Verified { valid: true, user_id: caller.id, role: caller.role, expires_at: caller.expires })
+    Ok(wired::Verified {
+        valid: true,
+        user_id: caller.id,
+        role: caller.role,
+        expires_at: caller.expires,
+    })
 }
 
 /// Sessions that ended after the mark.
 pub(crate) async fn ended(app: &App, after: i64) -> Result<wired::Ended, Error> {
     let ended = app.db.read(move |tx| session_rows::ended(tx, after)).await?;
     let after = ended.last().map_or(after, |(mark, _)| *mark);
-    Ok(wired::Ended { sessions: ended.into_iter().map(|(_, session)| session).collect(), after })
+    Ok(wired::Ended {
+        sessions: ended.into_iter().map(|(_, session)| session).collect(),
+        after,
+    })
 }

@@ -61,7 +61,9 @@ pub enum Turn {
 
 /// Judges a refresh token.
 pub fn turn(known: Known, now: Time) -> Turn {
-    let Some(session) = known.session else { return Turn::Refuse };
+    let Some(session) = known.session else {
+        return Turn::Refuse;
+    };
     if now >= known.expires_at {
         return Turn::Refuse;
     }
@@ -70,7 +72,11 @@ pub fn turn(known: Known, now: Time) -> Turn {
     }
     let is_last = session.last_spent.as_deref() == Some(known.digest.as_str());
     let is_recent = session.spent_at.is_some_and(|at| now.since(at) <= REPEAT_WITHIN);
-    if is_last && is_recent && session.repeats < REPEATS_MAX { Turn::Further(session) } else { Turn::Stolen(session) }
+    if is_last && is_recent && session.repeats < REPEATS_MAX {
+        Turn::Further(session)
+    } else {
+        Turn::Stolen(session)
+    }
 }
 
 /// How long to wait after the last of `failures` failed sign-ins: 1, 2, 4 … seconds from the fifth on.
@@ -118,7 +124,12 @@ mod tests {
             (false, 900, Some(session(None, 0)), 900, "refuse"),
         ];
         for (is_spent, expires, session, now, expected) in cases {
-            let known = Known { digest: "this".into(), is_spent, expires_at: at(expires), session };
+            let known = Known {
+                digest: "this".into(),
+                is_spent,
+                expires_at: at(expires),
+                session,
+            };
             let judged = match turn(known.clone(), at(now)) {
                 Turn::Rotate(_) => "rotate",
                 Turn::Further(_) => "further",

@@ -78,7 +78,11 @@ pub fn rotate(
             &args![next, session, expires_at],
         ),
     ])?;
-    if changed[..2] == [1, 1] { Ok(()) } else { Err(tx.conflict()) }
+    if changed[..2] == [1, 1] {
+        Ok(())
+    } else {
+        Err(tx.conflict())
+    }
 }
 
 /// Gives `next` for the refresh token that was spent last.
@@ -120,7 +124,11 @@ pub fn end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<bool, Error
 
 /// The sessions of a user.
 pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
-    tx.all("SELECT id FROM identity_session WHERE user_id = $1", &args![user], |row| row.get(0))
+    tx.all(
+        "SELECT id FROM identity_session WHERE user_id = $1",
+        &args![user],
+        |row| row.get(0),
+    )
 }
 
 /// Sessions that ended after the mark `after`, oldest first, [`ENDED_MAX`] at most, each with its mark.
@@ -134,9 +142,11 @@ pub fn ended(tx: &mut Tx<'_>, after: i64) -> Result<Vec<(i64, SessionId)>, Error
 
 /// Failed sign-ins under `key`: how many, and when the last was.
 pub fn attempts(tx: &mut Tx<'_>, key: &str) -> Result<Option<(i64, Time)>, Error> {
-    tx.maybe("SELECT failures, last_at FROM identity_attempt WHERE key = $1", &args![key], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })
+    tx.maybe(
+        "SELECT failures, last_at FROM identity_attempt WHERE key = $1",
+        &args![key],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }
 
 /// Counts a failed sign-in; after a quiet `window` the count begins anew.
@@ -151,7 +161,8 @@ pub fn count_failure(tx: &mut Tx<'_>, key: &str, window: Duration, now: Time) ->
 
 /// Forgets failed sign-ins: this one succeeded.
 pub fn forgive(tx: &mut Tx<'_>, key: &str) -> Result<(), Error> {
-    tx.run("DELETE FROM identity_attempt WHERE key = $1", &args![key]).map(drop)
+    tx.run("DELETE FROM identity_attempt WHERE key = $1", &args![key])
+        .map(drop)
 }
 
 /// A guest whose cart and orders go to an account.
@@ -216,7 +227,8 @@ pub fn take_merge(tx: &mut Tx<'_>, merge: &Merge, due_at: Time) -> Result<bool, 
 
 /// A merge is done.
 pub fn merge_done(tx: &mut Tx<'_>, guest: UserId) -> Result<(), Error> {
-    tx.run("DELETE FROM identity_merge WHERE guest_id = $1", &args![guest]).map(drop)
+    tx.run("DELETE FROM identity_merge WHERE guest_id = $1", &args![guest])
+        .map(drop)
 }
 
 /// Before when rows have had their time.

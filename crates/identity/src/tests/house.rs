@@ -1,0 +1,244 @@
+//! A shop with nothing in it but identity, and people who talk to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use base::{Clock, Ids, Time};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use serve::{Deps, Keys, Mode, Peers, Secret, Shop, Stop};
+use store::{Db, Engine, Settings};
+use wire::{Late, Peer};
+
+use crate::{App, Config, Cost, MIGRATIONS};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct House {
+    pub app: Arc<App>,
+    pub deps: Deps,
+    door: Peer,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, which must have the status and be of the type that the route declares.
+    #[track_caller]
+    pub fn is<T: DeserializeOwned>(self, status: u16) -> T {
+        assert_eq!(self.status, status, "{}", self.body);
+        serde_json::from_value(self.body.clone()).unwrap_or_else(|fault| panic!("{fault}: {}", self.body))
+    }
+
+    /// A refusal with this status and code; answers the pointers of the fields that are wrong.
+    #[track_caller]
+    pub fn refused(&self, status: u16, code: &str) -> Vec<String> {
+        assert_eq!(
+            (self.status.as_u16(), self.body["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.body
+        );
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|fault| fault["pointer"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+pub fn config() -> Config {
+    Config {
+        password_cost: Cost::least(),
+        ..Config::default()
+    }
+}
+
+impl House {
+    pub async fn in_memory() -> Self {
+        Self::on(Engine::Memory).await
+    }
+
+    pub async fn on_postgres() -> Self {
+        Self::on(Engine::Postgres {
+            url: testkit::postgres::database().await.unwrap(),
+        })
+        .await
+    }
+
+    async fn on(engine: Engine) -> Self {
+        let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
+        let ids = Ids::random();
+        let settings = Settings::new(engine, "identity");
+        let db = Db::open(settings, MIGRATIONS, clock.clone(), ids.clone())
+            .await
+            .unwrap();
+        let deps = Deps {
+            keys: keys(&clock, &ids),
+            clock,
+            ids,
+            mode: Mode::Development,
+            shop: Shop {
+                name: "Test".into(),
+                currency: "EUR".parse().unwrap(),
+            },
+            peers: Peers::default(),
+            stop: Stop::new(),
+        };
+        Self::with(deps, db).await
+    }
+
+    async fn with(deps: Deps, db: Db) -> Self {
+        let (part, app) = crate::assemble(deps.of("identity"), db, config()).await.unwrap();
+        let late = Late::new();
+        late.set(part.router);
+        Self {
+            app,
+            deps,
+            door: Peer::local("identity", late),
+        }
+    }
+
+    /// The same house after a restart of the process: same database and secrets, nothing remembered.
+    pub async fn restarted(self) -> Self {
+        let keys = keys(&self.deps.clock, &self.deps.ids);
+        Self::with(
+            Deps {
+                keys,
+                ..self.deps.clone()
+            },
+            self.app.db.clone(),
+        )
+        .await
+    }
+
+    /// The same house in production.
+    pub async fn in_production(self) -> Self {
+        Self::with(
+            Deps {
+                mode: Mode::Production,
+                ..self.deps.clone()
+            },
+            self.app.db.clone(),
+        )
+        .await
+    }
+
+    /// The same house, next to these other services.
+    pub async fn beside(self, others: impl IntoIterator<Item = (&'static str, Router)>) -> Self {
+        let peers = others.into_iter().map(|(name, router)| {
+            let late = Late::new();
+            late.set(router);
+            Peer::local(name, late)
+        });
+        Self::with(
+            Deps {
+                peers: Peers::new(peers),
+                ..self.deps.clone()
+            },
+            self.app.db.clone(),
+        )
+        .await
+    }
+
+    pub fn wait(&self, seconds: u64) {
+        self.deps.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sends a request; headers come as pairs.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let response = self.door.forward(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, &[], Some(&body)).await
+    }
+
+    pub async fn post_as(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, &[("authorization", &bearer(token))], Some(&body))
+            .await
+    }
+
+    pub async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.send(Method::GET, path, &[("authorization", &bearer(token))], None)
+            .await
+    }
+
+    pub async fn patch_as(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.send(Method::PATCH, path, &[("authorization", &bearer(token))], Some(&body))
+            .await
+    }
+
+    /// A service's token.
+    pub fn badge(&self) -> String {
+        self.deps.keys.service_token("orders").to_string()
+    }
+
+    /// Opens an account by username.
+    pub async fn register(&self, username: &str) -> api::identity::Session {
+        let body = json!({ "username": username, "password": PASSWORD });
+        self.post("/api/auth/register", body).await.is(201)
+    }
+
+    pub async fn guest(&self) -> api::identity::Session {
+        self.send(Method::POST, "/api/auth/guest", &[], None).await.is(200)
+    }
+
+    pub async fn refresh(&self, token: &str) -> Answer {
+        self.post("/api/auth/refresh", json!({ "refreshToken": token })).await
+    }
+
+    /// Events told so far.
+    pub async fn events(&self) -> Vec<store::Outgoing> {
+        let told = self.app.db.read(|tx| store::outbox_after(tx, 0, 100)).await.unwrap();
+        told.into_iter().map(|stored| stored.event).collect()
+    }
+
+    /// How many rows a table has.
+    pub async fn rows(&self, table: &'static str) -> i64 {
+        let sql = format!("SELECT COUNT(*) FROM {table}");
+        self.app
+            .db
+            .read(move |tx| tx.one(&sql, &[], |row| row.get(0)))
+            .await
+            .unwrap()
+    }
+}
+
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+fn keys(clock: &Clock, ids: &Ids) -> Keys {
+    Keys::new(&Secret::Ed25519([7; 32]), &[], "test", clock.clone(), ids.clone())
+}
