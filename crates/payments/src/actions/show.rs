@@ -1,0 +1,229 @@
+//! Showing payments, and paying by way of orders.
+
+use std::collections::HashMap;
+
+use ::store::{Answered, Error as StoreError, Once, Tx};
+use api::Ref;
+use api::orders::PayOrder;
+use api::payments::{self as wire_types, Book, BookEntry, Pay, Process, Standing};
+use base::{AttemptId, Money, OrderId, PaymentId};
+use serve::Caller;
+use wire::{Cx, Problem};
+
+use super::{pay, standing};
+use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
+use crate::{App, Error, store};
+
+/// Payments on one page of the books.
+const BOOKS_MAX: u32 = 500;
+
+/// Pays a pending order, or tries a declined payment again. Orders decides and drives; this answers the payment as it
+/// then stands. With a key, a retry or a twin of a call that paid gets that payment instead of 409.
+pub(crate) async fn process(
+    app: &App,
+    cx: &Cx,
+    caller: &Caller,
+    process: Process,
+    once: Option<Once>,
+) -> Result<Answered<wire_types::Payment>, Error> {
+    let begun = match once {
+        Some(once) => mark(app, cx, caller, &process.order_id, once).await?,
+        None => None,
+    };
+    let asked = PayOrder {
+        order: process.order_id,
+        user: caller.id,
+        staff: caller.is_staff(),
+        method: process.payment_method,
+        token: process.payment_token,
+        amount: process.amount,
+    };
+    let (order, replayed) = match (app.orders.pay(cx, &asked).await, begun) {
+        (Ok(order), _) => {
+            note(app, &order).await?;
+            (order.id, false)
+        }
+        // This very call began before, and paid: whoever repeats it gets what it came to.
+        (Err(problem), Some((order, true))) if problem.code == "already_paid" => (order, true),
+        (Err(problem), _) => return Err(Error::Peer(problem)),
+    };
+    let payment = app.db.read(move |tx| store::payment_of(tx, order)).await?.ok_or(Error::NoSuchPayment)?;
+    Ok(Answered { value: whole(app, payment.id).await?, replayed })
+}
+
+/// Remembers that the call with this key began, unless the order was paid before: a paid order is refused each time.
+/// Answers the order, and whether the call began before. None: not an order of the caller's, which orders will say.
+async fn mark(
+    app: &App,
+    cx: &Cx,
+    caller: &Caller,
+    order: &Ref,
+    once: Once,
+) -> Result<Option<(OrderId, bool)>, Error> {
+    let Some(owned) = app.orders.ownership(cx, order).await?.filter(|owned| caller.may_see(owned.user)) else {
+        return Ok(None);
+    };
+    let order = owned.order;
+    let begun = app.db.write_once(Some(once), move |tx| match store::payment_of(tx, order)? {
+        Some(payment) if payment.paid_by.is_some() => Err(Error::AlreadyPaid),
+        _ => Ok(order),
+    });
+    let begun = begun.await?;
+    Ok(Some((begun.value, begun.replayed)))
+}
+
+/// Orders may go on without asking for money (cash on delivery): then the payment's row begins here, so that there
+/// is something to show.
+async fn note(app: &App, order: &api::orders::Order) -> Result<(), Error> {
+    let id = order.id;
+    if app.db.read(move |tx| store::payment_of(tx, id)).await?.is_some() {
+        return Ok(());
+    }
+    let due = Money::from_amount(order.total, order.currency).map_err(|fault| {
+        tracing::error!(order = %id, %fault, "orders names a total that is no money");
+        Problem::internal()
+    })?;
+    let blank = Pay { order: id, user: order.user_id, amount: due, method: order.payment_method, token: None, attempt: 0 };
+    let payment = pay::new_payment(app, &blank);
+    app.db.write(move |tx| store::add_payment(tx, &payment)).await?;
+    Ok(())
+}
+
+/// A payment, by its id or its order's id or number, for its owner or staff.
+pub(crate) async fn show(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Result<wire_types::Payment, Error> {
+    let payment = find(app, cx, caller, named).await?;
+    whole(app, payment.id).await
+}
+
+/// How the payment of an order stands; none when nothing was tried.
+pub(crate) async fn standing_of(app: &App, order: OrderId) -> Result<Option<Standing>, Error> {
+    let found = app.db.read(move |tx| store::payment_of(tx, order)).await?;
+    Ok(found.filter(|payment| payment.user.is_some()).as_ref().map(standing))
+}
+
+/// The payment that a caller names and may see.
+pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Result<Payment, Error> {
+    let found = match named {
+        Ref::Payment(id) => {
+            let id = *id;
+            app.db.read(move |tx| store::payment(tx, id)).await?
+        }
+        Ref::Order(order) => of_order(app, *order).await?,
+        Ref::Number(_) => {
+            let owned = app.orders.ownership(cx, named).await?.ok_or(Error::NoSuchPayment)?;
+            of_order(app, owned.order).await?.filter(|_| caller.may_see(owned.user))
+        }
+        _ => None,
+    };
+    let payment = found.filter(|payment| payment.user.is_some()).ok_or(Error::NoSuchPayment)?;
+    if payment.user.is_some_and(|user| caller.may_see(user)) {
+        return Ok(payment);
+    }
+    // A guest's order may have become the caller's since it was paid; orders knows.
+    let owned = app.orders.ownership(cx, &Ref::Order(payment.order)).await?;
+    owned.filter(|owned| caller.may_see(owned.user)).map(|_| payment).ok_or(Error::NoSuchPayment)
+}
+
+async fn of_order(app: &App, order: OrderId) -> Result<Option<Payment>, Error> {
+    Ok(app.db.read(move |tx| store::payment_of(tx, order)).await?)
+}
+
+/// A payment with all that belongs to it.
+pub(super) async fn whole(app: &App, id: PaymentId) -> Result<wire_types::Payment, Error> {
+    let read = app.db.read(move |tx| {
+        let payment = store::payment(tx, id)?.ok_or(StoreError::Absent)?;
+        let attempts = store::attempts(tx, payment.order)?;
+        let captures = store::captures(tx, id)?;
+        let refunds = store::refunds(tx, id)?;
+        Ok::<_, StoreError>(view(&payment, attempts, captures, refunds))
+    });
+    Ok(read.await?)
+}
+
+fn view(
+    payment: &Payment,
+    attempts: Vec<Attempt>,
+    captures: Vec<Capture>,
+    refunds: Vec<Refund>,
+) -> wire_types::Payment {
+    let amount = |minor| pay::money(payment, minor).amount();
+    wire_types::Payment {
+        id: payment.id,
+        order_id: payment.order,
+        status: payment.status,
+        payment_method: payment.method,
+        provider: payment.provider.clone(),
+        amount: payment.due.amount(),
+        captured: amount(payment.captured),
+        refunded: amount(payment.refunded),
+        currency: payment.due.currency,
+        failure: payment.failure.clone(),
+        attempts: attempts
+            .into_iter()
+            .map(|attempt| wire_types::Attempt {
+                id: attempt.id,
+                status: attempt.status.as_str().to_owned(),
+                failure: attempt.failure,
+                at: attempt.created_at,
+            })
+            .collect(),
+        captures: captures
+            .into_iter()
+            .map(|capture| wire_types::Capture {
+                attempt_id: capture.attempt,
+                amount: amount(capture.amount),
+                at: capture.created_at,
+            })
+            .collect(),
+        refunds: refunds
+            .into_iter()
+            .map(|refund| wire_types::Refund {
+                id: refund.id,
+                amount: amount(refund.amount),
+                status: refund.status.as_str().to_owned(),
+                reason: refund.reason,
+                at: refund.created_at,
+            })
+            .collect(),
+        created_at: payment.created_at,
+        updated_at: payment.updated_at,
+    }
+}
+
+/// A page of the books, by payment id: what was captured and given back under each key that the provider knows.
+pub(crate) async fn books(app: &App, after: Option<PaymentId>, limit: Option<u32>) -> Result<Vec<Book>, Error> {
+    let limit = limit.unwrap_or(BOOKS_MAX).clamp(1, BOOKS_MAX);
+    Ok(app.db.scan(move |tx| page_of_books(tx, after, limit)).await?)
+}
+
+fn page_of_books(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Book>, StoreError> {
+    let payments = store::page(tx, after, limit)?;
+    let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id).collect();
+    let mut entries: HashMap<PaymentId, Vec<BookEntry>> = HashMap::new();
+    let mut places: HashMap<AttemptId, (PaymentId, usize)> = HashMap::new();
+    for (payment, capture) in store::captures_of(tx, &ids)? {
+        let of = entries.entry(payment).or_default();
+        places.insert(capture.attempt, (payment, of.len()));
+        of.push(BookEntry { key: capture.attempt, captured: capture.amount, refunded: 0 });
+    }
+    let refunds = store::refunds_of(tx, &ids)?;
+    for refund in refunds.iter().filter(|refund| refund.status == RefundStatus::Completed) {
+        let entry = places.get(&refund.attempt).and_then(|(of, at)| entries.get_mut(of)?.get_mut(*at));
+        match entry {
+            Some(entry) => entry.refunded += refund.amount,
+            None => return Err(StoreError::Corrupt(format!("refund {} gives back what was never captured", refund.id))),
+        }
+    }
+    let book = |payment: Payment| Book {
+        payment: payment.id,
+        order: payment.order,
+        status: payment.status,
+        due: payment.due,
+        captured: pay::money(&payment, payment.captured),
+        refunded: pay::money(&payment, payment.refunded),
+        closed: payment.closed,
+        entries: entries.remove(&payment.id).unwrap_or_default(),
+        updated_at: payment.updated_at,
+    };
+    Ok(payments.into_iter().map(book).collect())
+}

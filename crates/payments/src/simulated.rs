@@ -1,0 +1,80 @@
+//! The simulated payment provider: a part of its own, with its own file and its own HTTP face, so that its statement
+//! can be held against our books like that of a real one. For development only.
+//!
+//! Owns `simulated_charge`, `simulated_refund`, `simulated_fault`, `simulated_webhook`. Always holds: it commits
+//! before it answers; a key has one outcome for good, and the same key again gets the same answer; no more is given
+//! back than was captured.
+//!
+//! How a charge goes is up to its token: see [`domain::manner`] and [`domain::verdict`].
+//!
+//! Between services its paths are `/internal/simulated/…`; [`Client`] speaks them.
+
+mod adapter;
+mod client;
+mod domain;
+mod http;
+mod store;
+mod webhooks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Ids};
+use wire::Peer;
+
+use crate::signature::Signer;
+
+pub use adapter::Adapter;
+pub use client::{Charge, ChargeStatus, Client, Line, NewCharge, NewRefund, Statement, StatementQuery};
+pub use domain::{TOKEN_DECLINED, TOKEN_DEFAULT, TOKEN_FLAKY, TOKEN_INSUFFICIENT, TOKEN_LATE, TOKEN_SLOW};
+
+/// The part's name, which is also the prefix of its tables.
+pub const NAME: &str = "simulated";
+/// The tables, step by step.
+pub const MIGRATIONS: &[::store::Migration] =
+    &[::store::Migration::new("0001_simulated", include_str!("simulated/migrations/0001_simulated.sql"))];
+/// What webhooks are signed for; keeps the derived key apart from others of the same secret.
+const WEBHOOK_PURPOSE: &str = "simulated provider: webhooks";
+
+/// How long `tok_slow` takes: within a caller's time-out.
+const SLOW: Duration = Duration::from_secs(2);
+/// How long `tok_timeout_then_captured` takes: beyond a caller's time-out.
+const LATE: Duration = Duration::from_secs(5);
+
+/// What can be set.
+#[derive(Clone)]
+pub struct Config {
+    /// How long `tok_slow` takes.
+    pub slow: Duration,
+    /// How long `tok_timeout_then_captured` takes.
+    pub late: Duration,
+    /// Where outcomes are told by webhook (the payments service); nowhere by default.
+    pub webhooks: Option<Peer>,
+    /// What webhooks are signed with; the same as the shop's.
+    pub webhook_secret: Vec<u8>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { slow: SLOW, late: LATE, webhooks: None, webhook_secret: Vec::new() }
+    }
+}
+
+struct App {
+    db: ::store::Db,
+    clock: Clock,
+    ids: Ids,
+    config: Config,
+    signer: Signer,
+}
+
+/// The provider. `db` was opened with [`MIGRATIONS`].
+pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve::Part {
+    let deps = deps.of(NAME);
+    let signer = Signer::new(&config.webhook_secret, WEBHOOK_PURPOSE);
+    let sends = config.webhooks.is_some();
+    let app =
+        Arc::new(App { db: db.clone(), clock: deps.clock.clone(), ids: deps.ids.clone(), config, signer });
+    let part = serve::Part::new(NAME, &deps, http::routes().finish(app.clone()), Some(db));
+    if sends { part.task(webhooks::send(app)) } else { part }
+}

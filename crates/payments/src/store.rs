@@ -1,0 +1,475 @@
+//! The rows of payments. Whoever changes a payment's row does so through [`save`] or [`Change`], which check that
+//! nobody else did meanwhile; that guard keeps every other row of the payment consistent, too.
+
+use api::payments::{Failure, PaymentMethod, PaymentStatus};
+use base::{AttemptId, Currency, Money, OrderId, PaymentId, RefundId, Time};
+use store::{Error, Row, Tx, Value, args};
+
+use crate::domain::{Attempt, Capture, Cause, Outcome, Payment, Refund, RefundStatus};
+
+/// Rows that one look for unfinished work takes in, so that a round of the task stays short.
+pub const DUE_MAX: u32 = 64;
+/// Rows of one payment that are read; a payment has a handful, so more is a runaway.
+const ROWS_MAX: u32 = 1_000;
+
+const PAYMENT: &str = "p.id, p.order_id, p.user_id, p.amount, p.currency, p.method, p.provider, p.status, p.captured, \
+     p.refunded, p.refunding, p.paid_by, p.trying, p.closed, p.failure_code, p.failure_detail, p.version, p.revision, \
+     p.created_at, p.updated_at";
+const PAYMENT_COLUMNS: usize = 20;
+const ATTEMPT: &str = "a.id, a.payment_id, a.order_id, a.number, a.status, a.token, a.charge, a.failure_code, \
+     a.failure_detail, a.tries, a.resume_at, a.actor, a.request_id, a.created_at";
+const REFUND: &str = "r.id, r.payment_id, r.attempt_id, r.amount, r.surplus, r.status, r.reason, r.tries, r.resume_at, \
+     r.actor, r.request_id, r.created_at";
+
+fn failure(row: &Row<'_>, first: usize) -> Result<Option<Failure>, Error> {
+    let code: Option<String> = row.get(first)?;
+    let detail: Option<String> = row.get(first + 1)?;
+    Ok(code.map(|code| Failure { code, detail: detail.unwrap_or_default() }))
+}
+
+fn read_payment(row: &Row<'_>, first: usize) -> Result<Payment, Error> {
+    let method: String = row.get(first + 5)?;
+    let status: String = row.get(first + 7)?;
+    let unknown = |word: &str| Error::Corrupt(format!("{word:?} is no word of a payment"));
+    let currency: Currency = row.parse(first + 4)?;
+    Ok(Payment {
+        id: row.get(first)?,
+        order: row.get(first + 1)?,
+        user: row.get(first + 2)?,
+        due: Money::new(row.get(first + 3)?, currency),
+        method: PaymentMethod::parse(&method).ok_or_else(|| unknown(&method))?,
+        provider: row.get(first + 6)?,
+        status: PaymentStatus::parse(&status).ok_or_else(|| unknown(&status))?,
+        captured: row.get(first + 8)?,
+        refunded: row.get(first + 9)?,
+        refunding: row.get(first + 10)?,
+        paid_by: row.get(first + 11)?,
+        trying: row.get(first + 12)?,
+        closed: row.get(first + 13)?,
+        failure: failure(row, first + 14)?,
+        version: row.get(first + 16)?,
+        revision: row.get(first + 17)?,
+        created_at: row.get(first + 18)?,
+        updated_at: row.get(first + 19)?,
+    })
+}
+
+fn read_attempt(row: &Row<'_>, first: usize) -> Result<Attempt, Error> {
+    let status: String = row.get(first + 4)?;
+    Ok(Attempt {
+        id: row.get(first)?,
+        payment: row.get(first + 1)?,
+        order: row.get(first + 2)?,
+        number: row.get(first + 3)?,
+        status: status.parse().map_err(|()| Error::Corrupt(format!("{status:?} is no status of an attempt")))?,
+        token: row.get(first + 5)?,
+        charge: row.get(first + 6)?,
+        failure: failure(row, first + 7)?,
+        tries: row.get(first + 9)?,
+        resume_at: row.get(first + 10)?,
+        cause: Cause { actor: row.get(first + 11)?, request_id: row.get(first + 12)? },
+        created_at: row.get(first + 13)?,
+    })
+}
+
+fn read_capture(row: &Row<'_>) -> Result<Capture, Error> {
+    Ok(Capture {
+        attempt: row.get(0)?,
+        amount: row.get(1)?,
+        charge: row.get(2)?,
+        surplus: row.get(3)?,
+        created_at: row.get(4)?,
+    })
+}
+
+fn read_refund(row: &Row<'_>) -> Result<Refund, Error> {
+    let status: String = row.get(5)?;
+    Ok(Refund {
+        id: row.get(0)?,
+        payment: row.get(1)?,
+        attempt: row.get(2)?,
+        amount: row.get(3)?,
+        surplus: row.get(4)?,
+        status: status.parse().map_err(|()| Error::Corrupt(format!("{status:?} is no status of a refund")))?,
+        reason: row.get(6)?,
+        tries: row.get(7)?,
+        resume_at: row.get(8)?,
+        cause: Cause { actor: row.get(9)?, request_id: row.get(10)? },
+        created_at: row.get(11)?,
+    })
+}
+
+/// The payment of an order, a tombstone included.
+pub fn payment_of(tx: &mut Tx<'_>, order: OrderId) -> Result<Option<Payment>, Error> {
+    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.order_id = $1"]);
+    tx.maybe(&sql, &args![order], |row| read_payment(row, 0))
+}
+
+/// A payment by its id.
+pub fn payment(tx: &mut Tx<'_>, id: PaymentId) -> Result<Option<Payment>, Error> {
+    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.id = $1"]);
+    tx.maybe(&sql, &args![id], |row| read_payment(row, 0))
+}
+
+/// An attempt and its payment.
+pub fn attempt(tx: &mut Tx<'_>, id: AttemptId) -> Result<Option<(Payment, Attempt)>, Error> {
+    let sql = statement(&[
+        "SELECT ",
+        PAYMENT,
+        ", ",
+        ATTEMPT,
+        " FROM payments_attempt a JOIN payments_payment p ON p.id = a.payment_id WHERE a.id = $1",
+    ]);
+    tx.maybe(&sql, &args![id], |row| Ok((read_payment(row, 0)?, read_attempt(row, PAYMENT_COLUMNS)?)))
+}
+
+/// The newest attempt of an order.
+pub fn last_attempt(tx: &mut Tx<'_>, order: OrderId) -> Result<Option<Attempt>, Error> {
+    let sql = statement(&[
+        "SELECT ",
+        ATTEMPT,
+        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number DESC LIMIT 1",
+    ]);
+    tx.maybe(&sql, &args![order], |row| read_attempt(row, 0))
+}
+
+/// Every attempt of an order, the first one first.
+pub fn attempts(tx: &mut Tx<'_>, order: OrderId) -> Result<Vec<Attempt>, Error> {
+    let sql = statement(&[
+        "SELECT ",
+        ATTEMPT,
+        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number LIMIT $2",
+    ]);
+    tx.all(&sql, &args![order, ROWS_MAX], |row| read_attempt(row, 0))
+}
+
+/// Every capture of a payment, the first one first.
+pub fn captures(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Capture>, Error> {
+    tx.all(
+        "SELECT attempt_id, amount, charge, surplus, created_at FROM payments_capture
+         WHERE payment_id = $1 ORDER BY attempt_id LIMIT $2",
+        &args![payment, ROWS_MAX],
+        read_capture,
+    )
+}
+
+/// Every refund of a payment, the first one first.
+pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error> {
+    let sql =
+        statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2"]);
+    tx.all(&sql, &args![payment, ROWS_MAX], read_refund)
+}
+
+/// A refund by its id.
+pub fn refund(tx: &mut Tx<'_>, id: RefundId) -> Result<Option<Refund>, Error> {
+    let sql = statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.id = $1"]);
+    tx.maybe(&sql, &args![id], read_refund)
+}
+
+/// Payments after `after`, by id; tombstones too.
+pub fn page(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Payment>, Error> {
+    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2"]);
+    let after = after.map_or(String::new(), |id| id.to_string());
+    tx.all(&sql, &args![after, limit], |row| read_payment(row, 0))
+}
+
+/// The captures of several payments.
+pub fn captures_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<(PaymentId, Capture)>, Error> {
+    tx.all(
+        "SELECT attempt_id, amount, charge, surplus, created_at, payment_id FROM payments_capture
+         WHERE payment_id = ANY($1) ORDER BY attempt_id",
+        &[store::texts(payments)],
+        |row| Ok((row.get(5)?, read_capture(row)?)),
+    )
+}
+
+/// The refunds of several payments.
+pub fn refunds_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<Refund>, Error> {
+    let sql = statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id"]);
+    tx.all(&sql, &[store::texts(payments)], read_refund)
+}
+
+fn failure_args(failure: Option<&Failure>) -> [Value; 2] {
+    args![failure.map(|why| why.code.as_str()), failure.map(|why| why.detail.as_str())]
+}
+
+fn insert_payment_args(payment: &Payment) -> Vec<Value> {
+    let mut all = Vec::with_capacity(PAYMENT_COLUMNS);
+    all.extend(args![
+        payment.id,
+        payment.order,
+        payment.user,
+        payment.due.minor,
+        payment.due.currency.code(),
+        payment.method.as_str(),
+        &payment.provider,
+        payment.status.as_str(),
+        payment.captured,
+        payment.refunded,
+        payment.refunding,
+        payment.paid_by,
+        payment.trying,
+        payment.closed,
+    ]);
+    all.extend(failure_args(payment.failure.as_ref()));
+    all.extend(args![payment.version, payment.revision, payment.created_at, payment.updated_at]);
+    all
+}
+
+const INSERT_PAYMENT: &str = "INSERT INTO payments_payment (id, order_id, user_id, amount, currency, method, provider,
+         status, captured, refunded, refunding, paid_by, trying, closed, failure_code, failure_detail, version, revision,
+         created_at, updated_at, metadata)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, '{}')
+     ON CONFLICT (order_id) DO NOTHING";
+
+/// Writes the first row of an order's payment; `false` when there is one already.
+pub fn add_payment(tx: &mut Tx<'_>, payment: &Payment) -> Result<bool, Error> {
+    Ok(tx.run(INSERT_PAYMENT, &insert_payment_args(payment))? == 1)
+}
+
+/// The guarded update of a payment's row: [`Error::Conflict`] and another run when it changed meanwhile.
+const SAVE_PAYMENT: &str = "UPDATE payments_payment
+     SET method = $3, status = $4, captured = $5, refunded = $6, refunding = $7, paid_by = $8, trying = $9, closed = $10,
+         failure_code = $11, failure_detail = $12, version = $13, updated_at = $14, revision = $2 + 1
+     WHERE id = $1 AND revision = $2";
+
+fn save_payment_args(payment: &Payment) -> Vec<Value> {
+    let mut all = Vec::with_capacity(14);
+    all.extend(args![
+        payment.id,
+        payment.revision,
+        payment.method.as_str(),
+        payment.status.as_str(),
+        payment.captured,
+        payment.refunded,
+        payment.refunding,
+        payment.paid_by,
+        payment.trying,
+        payment.closed,
+    ]);
+    all.extend(failure_args(payment.failure.as_ref()));
+    all.extend(args![payment.version, payment.updated_at]);
+    all
+}
+
+// Stands on its own, so that it may follow the payment's row in one breath: without that row there is no attempt.
+const INSERT_ATTEMPT: &str = "INSERT INTO payments_attempt (id, payment_id, order_id, number, status, token, tries,
+         resume_at, actor, request_id, created_at, updated_at)
+     SELECT CAST($1 AS TEXT), p.id, p.order_id, CAST($3 AS BIGINT), 'open', CAST($4 AS TEXT), 0, CAST($5 AS BIGINT),
+         CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($8 AS BIGINT)
+     FROM payments_payment p WHERE p.id = $2
+     ON CONFLICT DO NOTHING";
+
+fn attempt_args(attempt: &Attempt) -> [Value; 8] {
+    args![
+        attempt.id,
+        attempt.payment,
+        attempt.number,
+        attempt.token.as_deref(),
+        attempt.resume_at,
+        &attempt.cause.actor,
+        &attempt.cause.request_id,
+        attempt.created_at,
+    ]
+}
+
+const CLAIM_NOTICES: &str =
+    "UPDATE payments_inbox SET matched_at = $2 WHERE subject = $1 AND matched_at IS NULL";
+
+/// What became of a first attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// There is a payment of that order already; nothing was written.
+    Taken,
+    /// It began.
+    Fresh,
+    /// It began, and webhooks that came before it waited in the inbox; they are now marked as matched.
+    Awaited,
+}
+
+/// Writes a payment and its first attempt, unless the order has a payment already.
+pub fn add_with_attempt(tx: &mut Tx<'_>, payment: &Payment, attempt: &Attempt) -> Result<Begun, Error> {
+    let (first, second) = (insert_payment_args(payment), attempt_args(attempt));
+    let claim = args![attempt.id, attempt.created_at];
+    let done = tx.batch(&[(INSERT_PAYMENT, &first), (INSERT_ATTEMPT, &second), (CLAIM_NOTICES, &claim)])?;
+    match done[..] {
+        [0, ..] => Ok(Begun::Taken),
+        [1, 1, 0] => Ok(Begun::Fresh),
+        [1, 1, _] => Ok(Begun::Awaited),
+        _ => Err(tx.conflict()),
+    }
+}
+
+/// Saves a payment and writes its next attempt.
+pub fn add_attempt(tx: &mut Tx<'_>, payment: &mut Payment, attempt: &Attempt) -> Result<Begun, Error> {
+    let (first, second) = (save_payment_args(payment), attempt_args(attempt));
+    let claim = args![attempt.id, attempt.created_at];
+    let done = tx.batch(&[(SAVE_PAYMENT, &first), (INSERT_ATTEMPT, &second), (CLAIM_NOTICES, &claim)])?;
+    let begun = match done[..] {
+        [1, 1, 0] => Begun::Fresh,
+        [1, 1, _] => Begun::Awaited,
+        _ => return Err(tx.conflict()),
+    };
+    payment.revision += 1;
+    Ok(begun)
+}
+
+/// What changes together with a payment's row.
+#[derive(Clone, Debug, Default)]
+pub struct Change<'a> {
+    /// An attempt's outcome.
+    pub attempt: Option<&'a Attempt>,
+    /// New money.
+    pub capture: Option<&'a Capture>,
+    /// Money that is to go back.
+    pub new_refund: Option<&'a Refund>,
+    /// A refund's outcome: its id, and what it came to.
+    pub refund: Option<(RefundId, RefundStatus)>,
+}
+
+/// Saves a payment and what changed with it, in one breath. Errors: [`Error::Conflict`] (and another run) when
+/// the payment, or the refund that ends, changed meanwhile.
+pub fn save(tx: &mut Tx<'_>, payment: &mut Payment, change: &Change<'_>) -> Result<(), Error> {
+    let mut all: Vec<(&str, Vec<Value>)> = vec![(SAVE_PAYMENT, save_payment_args(payment))];
+    if let Some(attempt) = change.attempt {
+        let mut values = Vec::from(args![
+            attempt.id,
+            attempt.status.as_str(),
+            attempt.charge.as_deref(),
+            payment.updated_at
+        ]);
+        values.extend(failure_args(attempt.failure.as_ref()));
+        let sql = "UPDATE payments_attempt SET status = $2, charge = $3, token = NULL, updated_at = $4,
+                       failure_code = $5, failure_detail = $6
+                   WHERE id = $1";
+        all.push((sql, values));
+    }
+    if let Some(capture) = change.capture {
+        let sql = "INSERT INTO payments_capture (attempt_id, payment_id, amount, charge, surplus, created_at)
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (attempt_id) DO NOTHING";
+        let values =
+            args![capture.attempt, payment.id, capture.amount, &capture.charge, capture.surplus, capture.created_at];
+        all.push((sql, values.into()));
+    }
+    if let Some(refund) = change.new_refund {
+        let sql = "INSERT INTO payments_refund (id, payment_id, attempt_id, amount, surplus, status, reason, tries,
+                       resume_at, actor, request_id, created_at, updated_at)
+                   VALUES ($1, $2, $3, $4, $5, 'pending', $6, 0, $7, $8, $9, $10, $10) ON CONFLICT (id) DO NOTHING";
+        let values = args![
+            refund.id,
+            refund.payment,
+            refund.attempt,
+            refund.amount,
+            refund.surplus,
+            refund.reason.as_deref(),
+            refund.resume_at,
+            &refund.cause.actor,
+            &refund.cause.request_id,
+            refund.created_at,
+        ];
+        all.push((sql, values.into()));
+    }
+    if let Some((id, status)) = change.refund {
+        let sql = "UPDATE payments_refund SET status = $2, updated_at = $3 WHERE id = $1 AND status = 'pending'";
+        all.push((sql, args![id, status.as_str(), payment.updated_at].into()));
+    }
+    let spoken: Vec<(&str, &[Value])> = all.iter().map(|(sql, values)| (*sql, &values[..])).collect();
+    let done = tx.batch(&spoken)?;
+    if done.iter().any(|&rows| rows != 1) {
+        return Err(tx.conflict());
+    }
+    payment.revision += 1;
+    Ok(())
+}
+
+/// The provider did not answer: what became of a live attempt is unknown.
+pub fn doubt(tx: &mut Tx<'_>, id: AttemptId, now: Time) -> Result<(), Error> {
+    let sql = "UPDATE payments_attempt SET status = 'unknown', updated_at = $2 WHERE id = $1 AND status = 'open'";
+    tx.run(sql, &args![id, now]).map(drop)
+}
+
+/// Whoever drove the attempt stops: others may take it up from `at` on.
+pub fn release_attempt(tx: &mut Tx<'_>, id: AttemptId, at: Time) -> Result<(), Error> {
+    let sql = "UPDATE payments_attempt SET resume_at = $2 WHERE id = $1 AND status IN ('open', 'unknown')";
+    tx.run(sql, &args![id, at]).map(drop)
+}
+
+/// Whoever drove the refund stops: others may take it up from `at` on.
+pub fn release_refund(tx: &mut Tx<'_>, id: RefundId, at: Time) -> Result<(), Error> {
+    let sql = "UPDATE payments_refund SET resume_at = $2 WHERE id = $1 AND status = 'pending'";
+    tx.run(sql, &args![id, at]).map(drop)
+}
+
+/// Live attempts that nobody drives at `now`, the longest waiting first.
+pub fn attempts_due(tx: &mut Tx<'_>, now: Time) -> Result<Vec<Attempt>, Error> {
+    let sql = statement(&[
+        "SELECT ",
+        ATTEMPT,
+        " FROM payments_attempt a WHERE a.status IN ('open', 'unknown') AND a.resume_at <= $1 ORDER BY a.resume_at LIMIT $2",
+    ]);
+    tx.all(&sql, &args![now, DUE_MAX], |row| read_attempt(row, 0))
+}
+
+/// Pending refunds that nobody drives at `now`, the longest waiting first.
+pub fn refunds_due(tx: &mut Tx<'_>, now: Time) -> Result<Vec<Refund>, Error> {
+    let sql = statement(&[
+        "SELECT ",
+        REFUND,
+        " FROM payments_refund r WHERE r.status = 'pending' AND r.resume_at <= $1 ORDER BY r.resume_at LIMIT $2",
+    ]);
+    tx.all(&sql, &args![now, DUE_MAX], read_refund)
+}
+
+/// Takes up an attempt until `until`; `false` when somebody else did meanwhile.
+pub fn claim_attempt(tx: &mut Tx<'_>, attempt: &Attempt, until: Time) -> Result<bool, Error> {
+    let sql = "UPDATE payments_attempt SET resume_at = $3, tries = tries + 1
+               WHERE id = $1 AND resume_at = $2 AND status IN ('open', 'unknown')";
+    Ok(tx.run(sql, &args![attempt.id, attempt.resume_at, until])? == 1)
+}
+
+/// Takes up a refund until `until`; `false` when somebody else did meanwhile.
+pub fn claim_refund(tx: &mut Tx<'_>, refund: &Refund, until: Time) -> Result<bool, Error> {
+    let sql = "UPDATE payments_refund SET resume_at = $3, tries = tries + 1
+               WHERE id = $1 AND resume_at = $2 AND status = 'pending'";
+    Ok(tx.run(sql, &args![refund.id, refund.resume_at, until])? == 1)
+}
+
+/// Remembers a webhook; `false` when it came before.
+pub fn receive(
+    tx: &mut Tx<'_>,
+    provider: &str,
+    id: &str,
+    subject: &str,
+    notice: &str,
+    now: Time,
+    matched: bool,
+) -> Result<bool, Error> {
+    let sql = "INSERT INTO payments_inbox (provider, id, subject, notice, received_at, matched_at)
+               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (provider, id) DO NOTHING";
+    let matched_at = matched.then_some(now);
+    Ok(tx.run(sql, &args![provider, id, subject, notice, now, matched_at])? == 1)
+}
+
+/// What webhooks say of an attempt, in the order in which they came.
+pub fn notices(tx: &mut Tx<'_>, id: AttemptId) -> Result<Vec<Outcome>, Error> {
+    let sql = "SELECT notice FROM payments_inbox WHERE subject = $1 ORDER BY received_at, id LIMIT $2";
+    let all = tx.all(sql, &args![id, ROWS_MAX], |row| row.json::<crate::provider::Notice>(0))?;
+    Ok(all.into_iter().filter_map(crate::provider::Notice::into_outcome).collect())
+}
+
+/// Attempts of which a webhook waits although their row is there: the two crossed on their way in.
+pub fn crossed(tx: &mut Tx<'_>) -> Result<Vec<AttemptId>, Error> {
+    let sql = "SELECT DISTINCT a.id FROM payments_inbox i JOIN payments_attempt a ON a.id = i.subject
+               WHERE i.matched_at IS NULL LIMIT $1";
+    tx.all(sql, &args![DUE_MAX], |row| row.get(0))
+}
+
+/// Marks what waits for an attempt as matched.
+pub fn match_notices(tx: &mut Tx<'_>, id: AttemptId, now: Time) -> Result<(), Error> {
+    tx.run(CLAIM_NOTICES, &args![id, now]).map(drop)
+}
+
+/// A statement from its parts; the lists of columns stand once, at the top.
+fn statement(parts: &[&str]) -> String {
+    parts.concat()
+}
