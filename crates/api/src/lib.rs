@@ -3,6 +3,7 @@
 //! A module a service. First the public types, as people see them; then the internal ones, which
 //! only services exchange; then the client, whose methods are what other services may ask for.
 
+pub mod audit;
 pub mod cart;
 pub mod catalog;
 pub mod events;

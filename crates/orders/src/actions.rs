@@ -411,6 +411,11 @@ pub async fn hand_over(app: &App, hand: HandOver) -> Result<(), Error> {
     Ok(())
 }
 
+/// A page of orders for the doctor.
+pub async fn audit(app: &App, after: Option<OrderId>) -> Result<Vec<Order>, Error> {
+    app.db.scan(move |tx| store::audit(tx, after, api::audit::AUDIT_PAGE)).await
+}
+
 /// Takes orders that nobody drives any more and drives them on. Answers how many.
 pub async fn resume(app: &Arc<App>, limit: u32) -> Result<usize, Error> {
     let now = app.deps.clock.now();

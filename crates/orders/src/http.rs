@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::audit::{After, AuditedOrder};
 use api::orders::{Cancel, HandOver, NewOrder, Order, OrderStatus, Ownership, PayOrder, Placed, SetStatus};
 use api::{Nothing, Ref};
 use axum::Router;
@@ -85,7 +86,8 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
         .add(Route::post("/internal/orders/pay", pay))
         .add(Route::get("/internal/orders/{id}/ownership", ownership))
         .add(Route::post("/internal/orders/{id}/payment-changed", payment_changed))
-        .add(Route::post("/internal/orders/hand-over", hand_over));
+        .add(Route::post("/internal/orders/hand-over", hand_over))
+        .add(Route::get("/internal/audit/orders", audit));
     let (router, declared) = routes.add(consumers::payments(app)).finish(app.clone());
     let cart = Router::new()
         .route("/cart", any(to_cart))
@@ -227,6 +229,12 @@ async fn hand_over(State(app): Shop, _: Service, Body(body): Body<HandOver>) -> 
     actions::hand_over(&app, body)
         .await
         .map(|()| no_content().into_response())
+}
+
+async fn audit(State(app): Shop, _: Service, Query(page): Query<After>) -> Result<Json<Vec<AuditedOrder>>, Error> {
+    let after = page.after.and_then(|id| id.parse::<OrderId>().ok());
+    let orders = actions::audit(&app, after).await?;
+    Ok(Json(orders.iter().map(view::audited).collect()))
 }
 
 /// Passes a call on to the cart as it came, with the caller's own token.

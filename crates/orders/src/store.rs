@@ -278,6 +278,15 @@ pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<OrderId>, Error
     Ok(tx.all(sql, &args![now, i64::from(limit)], |row| row.get(0))?)
 }
 
+/// A page of orders for the doctor, refused ones too, by id.
+pub fn audit(tx: &mut Tx<'_>, after: Option<OrderId>, limit: u32) -> Result<Vec<Order>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM orders_order WHERE id > $1 ORDER BY id LIMIT $2");
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let mut orders = tx.all(&sql, &args![after, i64::from(limit)], read_order)?;
+    fill(tx, &mut orders)?;
+    Ok(orders)
+}
+
 /// Takes those of `ids` that are still due, so that no other process drives them until `until`; answers what was taken.
 pub fn claim(tx: &mut Tx<'_>, ids: &[OrderId], until: Time, now: Time) -> Result<Vec<OrderId>, Error> {
     let sql = "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND resume_at IS NOT NULL AND resume_at <= $3 RETURNING id";

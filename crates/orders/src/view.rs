@@ -1,6 +1,9 @@
 //! An order as people see it.
 
+use api::audit::AuditedOrder;
+use api::catalog::Pieces;
 use api::orders::{self, Placed};
+use base::Quantity;
 
 use crate::domain::{Change, Line, Order};
 
@@ -42,6 +45,23 @@ pub fn placed(mut placed: Order) -> Placed {
         status: placed.status,
         payment_error,
         order: order(placed),
+    }
+}
+
+/// The order as the doctor sees it.
+pub fn audited(order: &Order) -> AuditedOrder {
+    let pieces = |line: &Line| Some(Pieces { variant: line.variant, quantity: Quantity::new(line.quantity).ok()? });
+    AuditedOrder {
+        order: order.id,
+        status: order.status,
+        payment_status: order.payment_status,
+        paid_online: order.paid_online(),
+        total: order.totals.total,
+        lines: order.lines.iter().filter_map(pieces).collect(),
+        sequence: order.sequence,
+        at_rest: order.resume_at.is_none(),
+        expires_at: order.expires_at,
+        updated_at: order.updated_at,
     }
 }
 

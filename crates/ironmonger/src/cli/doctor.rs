@@ -1,0 +1,36 @@
+//! `ironmonger doctor`: do the books balance?
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use ironmonger::config::Config;
+use ironmonger::doctor::{self, Report};
+
+use super::Desk;
+
+/// Findings that are printed; a broken shop may have millions.
+const SHOWN_MAX: usize = 50;
+
+/// Reads the books and says what is wrong where.
+pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
+    let desk = Desk::open(config).await?;
+    eprintln!("{}", if desk.running { "Asking the running server …" } else { "Reading the databases …" });
+    let report = doctor::examine(&desk.deps.of("doctor"), Duration::from_secs(rested)).await;
+    desk.close().await;
+    let Report { orders, unrested, findings } = report?;
+    for finding in findings.iter().take(SHOWN_MAX) {
+        println!("{finding}");
+    }
+    if findings.len() > SHOWN_MAX {
+        println!("… and {} more", findings.len() - SHOWN_MAX);
+    }
+    let judged = format!("{orders} orders looked at, {unrested} of them too young to be judged");
+    if findings.is_empty() {
+        println!("The books balance: {judged}.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rules: Vec<String> = doctor::by_rule(&findings).into_iter().map(|(rule, count)| format!("{count} × {rule}")).collect();
+    println!("The books do not balance ({}): {judged}.", rules.join(", "));
+    Ok(ExitCode::FAILURE)
+}

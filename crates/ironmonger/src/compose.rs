@@ -1,0 +1,217 @@
+//! From names to services: opens each one's database, builds it, and tells it where the others are.
+//!
+//! Whether a peer is a router in this process or an address is decided here and nowhere else.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use base::{Clock, Ids};
+use serve::{Declared, Deps, Keys, Mode, Part, Peers, Secret, Shop, Stop};
+use store::{Db, Engine, Migration, Settings};
+use wire::{Late, Peer};
+
+use crate::config::{Config, SERVICES};
+
+/// Who made our tokens.
+const ISSUER: &str = "ironmonger";
+
+/// Services that emit events, each with those that listen to it beside the log.
+const EMITTERS: [(&str, &[&str]); 5] = [("identity", &[]), ("catalog", &[]), ("cart", &[]), ("payments", &["orders"]), ("orders", &[])];
+
+/// The whole or a part of a shop, built and not yet listening.
+pub struct Composed {
+    /// The services.
+    pub parts: Vec<Part>,
+    /// What they were built from.
+    pub deps: Deps,
+}
+
+/// Where the databases are.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In memory, gone at the end.
+    Memory,
+    /// A SQLite file a service, in this folder.
+    Folder(PathBuf),
+    /// Tables side by side in one PostgreSQL database.
+    Postgres(String),
+}
+
+impl Place {
+    /// Where the configuration says.
+    pub fn of(config: &Config) -> Self {
+        match config.text("database.url") {
+            "" => Place::Folder(config.data()),
+            url => Place::Postgres(url.to_owned()),
+        }
+    }
+
+    fn engine(&self, service: &str) -> Engine {
+        match self {
+            Place::Memory => Engine::Memory,
+            Place::Folder(folder) => Engine::Sqlite { file: folder.join(format!("{service}.db")) },
+            Place::Postgres(url) => Engine::Postgres { url: url.clone() },
+        }
+    }
+}
+
+/// The services that the words of the command line name; all of them when there are none.
+pub fn named(words: &[String]) -> Result<Vec<&'static str>> {
+    if let Some(word) = words.iter().find(|word| !SERVICES.contains(&word.as_str())) {
+        bail!("there is no service called {word}; there are {}", SERVICES.join(", "));
+    }
+    Ok(SERVICES.into_iter().filter(|service| words.is_empty() || words.iter().any(|word| word == service)).collect())
+}
+
+/// Where each of `services` listens. In production a process that runs everything opens the gateway only.
+pub fn addresses(config: &Config, services: &[&'static str]) -> Vec<(&'static str, SocketAddr)> {
+    let whole = services.len() == SERVICES.len();
+    let listens = |service: &&&'static str| !(config.flag("production") && whole) || **service == "gateway";
+    services.iter().filter(listens).map(|service| (*service, config.address(service))).collect()
+}
+
+/// What every service is built from.
+pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Deps {
+    let keys = Keys::new(&secret(config), &[], ISSUER, clock.clone(), ids.clone());
+    let mode = if config.flag("production") { Mode::Production } else { Mode::Development };
+    let shop = Shop { name: config.text("shop.name").to_owned(), currency: config.currency() };
+    Deps { clock, ids, keys, mode, shop, peers, stop: Stop::new() }
+}
+
+fn secret(config: &Config) -> Secret {
+    match config.text("secrets.jwt_secret") {
+        "" => {
+            let hex = config.text("secrets.signing_key");
+            let mut seed = [0u8; 32];
+            for (byte, at) in seed.iter_mut().zip((0..hex.len()).step_by(2)) {
+                *byte = hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default();
+            }
+            Secret::Ed25519(seed)
+        }
+        shared => Secret::Shared(shared.as_bytes().to_vec()),
+    }
+}
+
+/// Where the services are: those of `local` in this process, others at their addresses.
+fn peers(config: &Config, local: &HashMap<&'static str, Late>) -> Result<Peers> {
+    let mut known = Vec::new();
+    for service in SERVICES {
+        let url = config.text(&format!("peers.{service}"));
+        match local.get(service) {
+            Some(late) => known.push(Peer::local(service, late.clone())),
+            None if url.is_empty() => {}
+            None => known.push(Peer::remote(service, url).map_err(anyhow::Error::msg)?),
+        }
+    }
+    Ok(Peers::new(known))
+}
+
+/// Builds `services` with their databases at `place`.
+pub async fn compose(config: &Config, services: &[&'static str], place: &Place, clock: Clock, ids: Ids) -> Result<Composed> {
+    let lates: HashMap<&'static str, Late> = services.iter().map(|service| (*service, Late::new())).collect();
+    let deps = deps(config, clock, ids, peers(config, &lates)?);
+    let mut parts = Vec::with_capacity(services.len());
+    for service in services.iter().filter(|service| **service != "gateway") {
+        parts.push(build(config, service, place, &deps).await.with_context(|| format!("{service} cannot start"))?);
+    }
+    if services.contains(&"gateway") {
+        let declared = match parts.len() + 1 == SERVICES.len() {
+            true => parts.iter().flat_map(|part| part.declared.clone()).collect(),
+            false => Box::pin(declared()).await?,
+        };
+        parts.push(gateway::build(&deps, gateway_config(config, declared))?);
+    }
+    if !services.contains(&"identity")
+        && let Some(part) = parts.pop()
+    {
+        let task = serve::follow_ended_sessions(&deps.of(part.name));
+        parts.push(part.task(task));
+    }
+    for part in &parts {
+        lates[part.name].set(part.router.clone());
+    }
+    Ok(Composed { parts, deps })
+}
+
+fn gateway_config(config: &Config, declared: Vec<Declared>) -> gateway::Config {
+    gateway::Config { origins: config.texts("web.origins"), tls: config.flag("web.tls"), declared, version: env!("CARGO_PKG_VERSION").into() }
+}
+
+/// The routes of all services, for the API's document: as built on empty databases in memory.
+pub async fn declared() -> Result<Vec<Declared>> {
+    let config = Config::read(None, std::iter::empty())?;
+    let services = named(&[])?;
+    let services: Vec<_> = services.into_iter().filter(|service| *service != "gateway").collect();
+    let composed = compose(&config, &services, &Place::Memory, Clock::system(), Ids::random()).await?;
+    let declared = composed.parts.iter().flat_map(|part| part.declared.clone()).collect();
+    for db in composed.parts.into_iter().filter_map(|part| part.db) {
+        db.close().await;
+    }
+    Ok(declared)
+}
+
+/// The migrations of a service; none for one without a database.
+pub fn migrations(service: &str) -> Option<&'static [Migration]> {
+    Some(match service {
+        "identity" => identity::MIGRATIONS,
+        "catalog" => catalog::MIGRATIONS,
+        "cart" => cart::MIGRATIONS,
+        "orders" => orders::MIGRATIONS,
+        "payments" => payments::MIGRATIONS,
+        "simulated" => payments::simulated::MIGRATIONS,
+        "events" => events::MIGRATIONS,
+        _ => return None,
+    })
+}
+
+/// Opens a service's database and brings its tables up to date.
+pub async fn open(service: &'static str, place: &Place, clock: Clock, ids: Ids) -> Result<Db> {
+    let migrations = migrations(service).with_context(|| format!("{service} has no database"))?;
+    Ok(Db::open(Settings::new(place.engine(service), service), migrations, clock, ids).await?)
+}
+
+async fn build(config: &Config, service: &'static str, place: &Place, deps: &Deps) -> Result<Part> {
+    let db = open(service, place, deps.clock.clone(), deps.ids.clone()).await?;
+    let deps = deps.of(service);
+    let seconds = |name: &str, unit: u64| Duration::from_secs(config.number(name).unsigned_abs() * unit);
+    let webhook_secret = config.text("secrets.webhook_secret").as_bytes().to_vec();
+    let part = match service {
+        "identity" => {
+            let settings = identity::Config {
+                access_lifetime: seconds("tokens.access_minutes", 60),
+                refresh_lifetime: seconds("tokens.refresh_days", 24 * 60 * 60),
+                password_min: config.number("passwords.minimum").unsigned_abs() as usize,
+                ..identity::Config::default()
+            };
+            let (email, password) = (config.text("admin.email"), config.text("admin.password"));
+            if !email.is_empty() && !password.is_empty() {
+                identity::ensure_first_admin(&db, &settings, email, password).await?;
+            }
+            identity::build(deps.clone(), db.clone(), settings).await?
+        }
+        "catalog" => catalog::build(deps.clone(), db.clone(), catalog::Config::default()).await?,
+        "cart" => cart::build(deps.clone(), db.clone(), cart::Config::default()).await?,
+        "orders" => {
+            let settings = orders::Config { payment_window: seconds("orders.payment_window_minutes", 60), ..orders::Config::default() };
+            orders::build(&deps, db.clone(), settings)
+        }
+        "payments" => payments::build(deps.clone(), db.clone(), payments::Config { webhook_secret, ..payments::Config::default() }).await,
+        "simulated" => payments::simulated::build(deps.clone(), db.clone(), payments::simulated::Config { webhook_secret, ..Default::default() }).await,
+        "events" => events::build(deps.clone(), db.clone(), events::Config::default()).await?,
+        other => bail!("there is no service called {other}"),
+    };
+    Ok(with_relay(part, &db, &deps))
+}
+
+/// Lets a service that emits events deliver them.
+fn with_relay(part: Part, db: &Db, deps: &Deps) -> Part {
+    let Some((_, listeners)) = EMITTERS.iter().find(|(emitter, _)| *emitter == part.name) else {
+        return part.task(bus::sweep(db, &[]));
+    };
+    let names: Vec<&'static str> = std::iter::once("events").chain(listeners.iter().copied()).collect();
+    let subscribers = names.iter().map(|name| (*name, deps.peers.peer(name))).collect();
+    part.task(bus::relay(db, subscribers)).task(bus::sweep(db, &names))
+}

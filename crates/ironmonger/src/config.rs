@@ -1,0 +1,181 @@
+//! Settings: the embedded defaults, a file, the environment and the command line, in this order of strength.
+//!
+//! The default file is the reference: what it does not name is not a setting. All mistakes are told at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use base::Currency;
+use toml::Value;
+
+mod read;
+
+/// The reference: every setting with its default and what it means.
+pub const DEFAULT: &str = include_str!("config/default.toml");
+
+/// Services that a process can run, in the order in which they start.
+pub const SERVICES: [&str; 8] = ["identity", "simulated", "catalog", "cart", "payments", "orders", "events", "gateway"];
+
+/// Environment variables of other tools' custom, and the settings that they mean.
+const ALIASES: [(&str, &str); 3] = [("ADMIN_EMAIL", "admin.email"), ("ADMIN_PASSWORD", "admin.password"), ("JWT_SECRET", "secrets.jwt_secret")];
+
+/// Settings whose values are never shown.
+const MASKED: [&str; 4] = ["admin.password", "secrets.jwt_secret", "secrets.signing_key", "secrets.webhook_secret"];
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The embedded file.
+    Default,
+    /// The file of `--config`.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// An option of the command line.
+    CommandLine(&'static str),
+    /// Made at the first start and kept in the data folder.
+    Generated,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Environment(name) => f.write_str(name),
+            Origin::CommandLine(option) => f.write_str(option),
+            Origin::Generated => f.write_str("secrets.toml"),
+        }
+    }
+}
+
+/// All settings by their dotted names, each with where it comes from.
+#[derive(Clone, Debug)]
+pub struct Config {
+    values: BTreeMap<String, (Value, Origin)>,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.0.len() == 1 { "a mistake" } else { "mistakes" };
+        write!(f, "{word} in the configuration:")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  - {mistake}"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+impl Config {
+    /// A value that the reference declares as a text.
+    pub fn text(&self, name: &str) -> &str {
+        self.values.get(name).and_then(|(value, _)| value.as_str()).unwrap_or_default()
+    }
+
+    /// A value that the reference declares as a number.
+    pub fn number(&self, name: &str) -> i64 {
+        self.values.get(name).and_then(|(value, _)| value.as_integer()).unwrap_or_default()
+    }
+
+    /// A value that the reference declares as true or false.
+    pub fn flag(&self, name: &str) -> bool {
+        self.values.get(name).and_then(|(value, _)| value.as_bool()).unwrap_or_default()
+    }
+
+    /// A value that the reference declares as a list of texts.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.values.get(name).and_then(|(value, _)| value.as_array());
+        list.into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Where a value comes from.
+    pub fn origin(&self, name: &str) -> &Origin {
+        self.values.get(name).map_or(&Origin::Default, |(_, origin)| origin)
+    }
+
+    /// Sets a value, as the command line or a generated secret does.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>, origin: Origin) {
+        self.values.insert(name.to_owned(), (value.into(), origin));
+    }
+
+    /// The folder of databases, secrets and lock.
+    pub fn data(&self) -> PathBuf {
+        PathBuf::from(self.text("data"))
+    }
+
+    /// The currency of the shop. Checked when the settings were read.
+    pub fn currency(&self) -> Currency {
+        self.text("shop.currency").parse().unwrap_or(Currency::USD)
+    }
+
+    /// Where a service listens.
+    pub fn address(&self, service: &str) -> SocketAddr {
+        let ip = self.text("ports.bind").parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        SocketAddr::new(ip, u16::try_from(self.number(&format!("ports.{service}"))).unwrap_or_default())
+    }
+
+    /// Every setting with its value, secrets masked, and its origin.
+    pub fn shown(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
+        self.values.iter().map(|(name, (value, origin))| {
+            let masked = MASKED.contains(&name.as_str()) && value.as_str() != Some("");
+            let text = match name.as_str() {
+                _ if masked => "\"…\"".to_owned(),
+                "database.url" => format!("{:?}", without_password(value.as_str().unwrap_or_default())),
+                _ => value.to_string(),
+            };
+            (name.as_str(), text, origin)
+        })
+    }
+}
+
+/// A database's address without the password in it.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@').and_then(|(who, place)| Some((who.split_once(':')?.0, place))) {
+        Some((user, place)) => format!("{scheme}://{user}:…@{place}"),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let file = (!file.is_empty()).then(|| (PathBuf::from("shop.toml"), file.to_owned()));
+        Config::read(file, environment.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+    }
+
+    #[test]
+    fn the_stronger_place_wins_and_is_named() {
+        let config = read("[ports]\ngateway = 80\ncatalog = 81", &[("IRONMONGER_PORTS_GATEWAY", "82"), ("ADMIN_EMAIL", "a@b.c")]).unwrap();
+        assert_eq!((config.number("ports.gateway"), config.number("ports.catalog"), config.number("ports.cart")), (82, 81, 4006));
+        assert_eq!(config.origin("ports.gateway"), &Origin::Environment("IRONMONGER_PORTS_GATEWAY".into()));
+        assert_eq!(config.origin("ports.catalog"), &Origin::File("shop.toml".into()));
+        assert_eq!(config.text("admin.email"), "a@b.c");
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let file = "colour = 1\n[ports]\ngatway = 80\ncatalog = \"no\"\n[shop]\ncurrency = \"dollar\"";
+        let Mistakes(mistakes) = read(file, &[("IRONMONGER_PORTS_CART", "many"), ("IRONMONGER_NONSENSE", "1")]).unwrap_err();
+        let all = mistakes.join("\n");
+        for part in ["`colour`", "`ports.gatway` in shop.toml is no setting; did you mean `ports.gateway`?", "`ports.catalog` in shop.toml must be a whole number", "IRONMONGER_PORTS_CART", "IRONMONGER_NONSENSE", "shop.currency"] {
+            assert!(all.contains(part), "{part} is missing in\n{all}");
+        }
+        assert_eq!(mistakes.len(), 6);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let config = read("", &[("JWT_SECRET", "0123456789012345678901234567890123"), ("IRONMONGER_DATABASE_URL", "postgres://shop:hush@db:5432/shop")]).unwrap();
+        let shown: Vec<String> = config.shown().map(|(name, value, _)| format!("{name} = {value}")).collect();
+        assert!(shown.contains(&"database.url = \"postgres://shop:…@db:5432/shop\"".to_owned()));
+        assert!(shown.iter().all(|line| !line.contains("hush") && !line.contains("0123456789")));
+    }
+}

@@ -1,0 +1,125 @@
+//! The data folder: databases, generated secrets, and the locks that keep two processes from one database.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use base::Ids;
+use toml::Table;
+
+use crate::config::{Config, Origin};
+
+/// The file of generated secrets.
+const SECRETS: &str = "secrets.toml";
+
+/// Keeps a service's database for this process, until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Makes the folder. Errors: it cannot be made or written.
+pub fn prepare(folder: &Path) -> Result<()> {
+    let unusable = || format!("the data folder {} cannot be used; choose another with --data", folder.display());
+    fs::create_dir_all(folder).with_context(unusable)?;
+    let probe = folder.join(".writable");
+    File::create(&probe).with_context(unusable)?;
+    fs::remove_file(&probe).with_context(unusable)
+}
+
+/// Whether another process runs one of `services` on this folder.
+pub fn in_use(folder: &Path, services: &[&str]) -> bool {
+    services.iter().any(|service| {
+        let file = OpenOptions::new().write(true).open(path_of(folder, service));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    })
+}
+
+/// Takes the locks of `services`. Errors: another process has one.
+pub fn lock(folder: &Path, services: &[&str]) -> Result<Vec<Lock>> {
+    let take = |service: &&str| {
+        let path = path_of(folder, service);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another ironmonger runs {service} on the data folder {}; end it first, or give this one another folder with --data",
+                folder.display()
+            ),
+            Err(TryLockError::Error(fault)) => Err(fault).with_context(|| format!("{} cannot be locked", path.display())),
+        }
+    };
+    services.iter().map(take).collect()
+}
+
+fn path_of(folder: &Path, service: &str) -> PathBuf {
+    folder.join(format!("{service}.lock"))
+}
+
+/// Fills in secrets that nobody set: those of the folder, made now when there are none.
+/// Errors: production, which wants every secret set by its operator.
+pub fn fill_secrets(config: &mut Config) -> Result<()> {
+    let names = ["signing_key", "webhook_secret"];
+    let signs_shared = !config.text("secrets.jwt_secret").is_empty();
+    let missing = |config: &Config, name: &str| config.text(&format!("secrets.{name}")).is_empty() && !(name == "signing_key" && signs_shared);
+    let wanting: Vec<&str> = names.into_iter().filter(|name| missing(config, name)).collect();
+    if config.flag("production") {
+        refuse_weak(config, &wanting)?;
+    }
+    if wanting.is_empty() {
+        return Ok(());
+    }
+    let kept = kept_secrets(&config.data())?;
+    for name in wanting {
+        let text = kept.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        config.set(&format!("secrets.{name}"), text, Origin::Generated);
+    }
+    Ok(())
+}
+
+fn refuse_weak(config: &Config, wanting: &[&str]) -> Result<()> {
+    let mut reasons: Vec<String> = wanting
+        .iter()
+        .map(|name| format!("`secrets.{name}` must be set (IRONMONGER_SECRETS_{})", name.to_uppercase()))
+        .collect();
+    for name in ["jwt_secret", "signing_key", "webhook_secret"] {
+        let text = config.text(&format!("secrets.{name}"));
+        let distinct = text.bytes().collect::<std::collections::HashSet<_>>().len();
+        if !text.is_empty() && distinct < 8 {
+            reasons.push(format!("`secrets.{name}` is too weak: make one with `openssl rand -hex 32`"));
+        }
+    }
+    if config.text("payments.provider") == "simulated" {
+        reasons.push("`payments.provider` is \"simulated\", which takes no money".into());
+    }
+    if reasons.is_empty() { Ok(()) } else { bail!("not fit for production:\n  - {}", reasons.join("\n  - ")) }
+}
+
+/// The secrets of the folder. The first process to come makes them; another one that starts along waits for it.
+fn kept_secrets(folder: &Path) -> Result<Table> {
+    prepare(folder)?;
+    let path = folder.join(SECRETS);
+    let place = || format!("{} cannot be used", path.display());
+    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).with_context(place)?;
+    file.lock().with_context(place)?;
+    let text = fs::read_to_string(&path).with_context(place)?;
+    if text.trim().is_empty() {
+        let secret = || {
+            let mut bytes = [0u8; 32];
+            Ids::random().fill(&mut bytes);
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let text = format!(
+            "# Made at the first start, for development. In production set your own: see `ironmonger config`.\n\
+             signing_key = \"{}\"\nwebhook_secret = \"{}\"\n",
+            secret(),
+            secret()
+        );
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(place)?;
+        return text.parse().with_context(place);
+    }
+    text.parse().with_context(place)
+}
