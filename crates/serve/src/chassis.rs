@@ -264,8 +264,20 @@ pub async fn other_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-/// `/health` and `/healthz`: the process lives. `/ready`: the database answers.
+/// What a part's database did since it was opened, as `/internal/figures` tells benches and operators.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Figures {
+    /// The part.
+    pub service: String,
+    /// The settings by which its engine keeps what was acknowledged, e.g. `synchronous` and `FULL`.
+    pub durability: Vec<(String, String)>,
+    /// What it counted.
+    pub store: store::Figures,
+}
+
+/// `/health` and `/healthz`: the process lives. `/ready`: the database answers. `/internal/figures`: what it did.
 fn health(service: &'static str, db: Option<store::Db>) -> Router {
+    let counted = db.clone();
     let live = move || async move { Json(serde_json::json!({ "status": "ok", "service": service })) };
     let ready = move || async move {
         match &db {
@@ -279,8 +291,21 @@ fn health(service: &'static str, db: Option<store::Db>) -> Router {
             None => Ok(Json(serde_json::json!({ "status": "ready", "service": service }))),
         }
     };
-    Router::new()
+    let router = Router::new()
         .route("/health", get(live))
         .route("/healthz", get(live))
-        .route("/ready", get(ready))
+        .route("/ready", get(ready));
+    match counted {
+        Some(db) => router.route("/internal/figures", get(move || async move { Json(figures(service, &db).await) })),
+        None => router,
+    }
+}
+
+async fn figures(service: &str, db: &store::Db) -> Figures {
+    let told = db.durability().await.into_iter();
+    Figures {
+        service: service.to_owned(),
+        durability: told.map(|(name, value)| (name.to_owned(), value)).collect(),
+        store: db.figures(),
+    }
 }

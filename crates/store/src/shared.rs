@@ -102,7 +102,7 @@ impl Counts {
 }
 
 /// What a database did since it was opened, for benches and metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Figures {
     /// Writing transactions that ended well, those included that changed nothing.
     pub transactions: u64,
