@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::audit::{AUDIT_PAGE, EventFault, Logged, Names};
 use api::events::{DELIVERY_MAX, Event};
 use base::{Cursor, Page};
 
@@ -19,7 +20,10 @@ pub async fn keep(app: &App, events: Vec<Event>) -> Result<(), Error> {
         return Err(Error::TooMany);
     }
     let events = Arc::new(events);
-    app.db.write(move |tx| rows::keep(tx, &events)).await.map_err(Error::Store)?;
+    app.db
+        .write(move |tx| rows::keep(tx, &events))
+        .await
+        .map_err(Error::Store)?;
     Ok(())
 }
 
@@ -44,6 +48,31 @@ pub async fn list(app: &App, filter: Filter, page: Page) -> Result<(Vec<Event>, 
     let mut events = found.await?;
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
-    let last = events.last().filter(|_| more).map(|event| Place { time: event.time, id: event.id });
+    let last = events.last().filter(|_| more).map(|event| Place {
+        time: event.time,
+        id: event.id,
+    });
     Ok((events, last.map(Place::cursor)))
+}
+
+/// For the doctor: subjects whose events are not 1, 2, 3 …
+///
+/// # Errors
+/// The database's.
+pub async fn gaps(app: &App) -> Result<Vec<EventFault>, Error> {
+    app.db
+        .scan(|tx| rows::gaps(tx, AUDIT_PAGE))
+        .await
+        .map_err(Error::Store)
+}
+
+/// For the doctor: how far the log is with some orders.
+///
+/// # Errors
+/// The database's.
+pub async fn logged(app: &App, orders: Names) -> Result<Vec<Logged>, Error> {
+    app.db
+        .scan(move |tx| rows::logged(tx, &orders.ids))
+        .await
+        .map_err(Error::Store)
 }

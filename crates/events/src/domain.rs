@@ -22,7 +22,10 @@ impl Place {
     /// Reads a cursor; none when it is not one of this log.
     pub fn of_cursor(cursor: &Cursor) -> Option<Self> {
         let [time, id] = cursor.parts().ok()?;
-        Some(Self { time: Time::from_micros(time.parse().ok()?), id: id.parse().ok()? })
+        Some(Self {
+            time: Time::from_micros(time.parse().ok()?),
+            id: id.parse().ok()?,
+        })
     }
 }
 
@@ -71,10 +74,21 @@ mod tests {
     #[test]
     fn a_place_survives_its_cursor_and_strangers_are_no_place() {
         let time = Time::from_micros(1_900_000_000_000_001);
-        let place = Place { time, id: Ids::seeded(1).next(time) };
+        let place = Place {
+            time,
+            id: Ids::seeded(1).next(time),
+        };
         assert_eq!(Place::of_cursor(&place.cursor()), Some(place));
-        for parts in [&["1"][..], &["x", "y"], &["1", "ord_01j9zk3v5w8q2m4n6p7r8s9t0v"], &["1", "2", "3"]] {
-            assert_eq!(Place::of_cursor(&Cursor::new(parts.iter().map(|part| part.to_string()))), None);
+        for parts in [
+            &["1"][..],
+            &["x", "y"],
+            &["1", "ord_01j9zk3v5w8q2m4n6p7r8s9t0v"],
+            &["1", "2", "3"],
+        ] {
+            assert_eq!(
+                Place::of_cursor(&Cursor::new(parts.iter().map(|part| part.to_string()))),
+                None
+            );
         }
     }
 
@@ -92,7 +106,11 @@ mod tests {
     #[test]
     fn only_this_machine_is_here() {
         let check = |connection: &str, forwarded: Option<&str>, expected: bool| {
-            assert_eq!(is_from_here(connection.parse().ok(), forwarded), expected, "{connection} for {forwarded:?}");
+            assert_eq!(
+                is_from_here(connection.parse().ok(), forwarded),
+                expected,
+                "{connection} for {forwarded:?}"
+            );
         };
         check("127.0.0.1", None, true);
         check("::1", None, true);

@@ -30,7 +30,10 @@ impl From<Error> for Problem {
         };
         match error {
             Error::Store(fault) => serve::of_store(fault),
-            Error::BadCursor => parameter("?cursor", "is not one of ours; take it from the Link header of the page before"),
+            Error::BadCursor => parameter(
+                "?cursor",
+                "is not one of ours; take it from the Link header of the page before",
+            ),
             Error::BadAfter => parameter("?after", "must be an event's id or a time such as 2030-01-31T12:00:00Z"),
             Error::NoSuchEvent => parameter("?after", "names no event of the log"),
             Error::TooMany => Problem::invalid("The body is not as it should be.")

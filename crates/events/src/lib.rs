@@ -40,6 +40,14 @@ pub(crate) struct App {
 /// # Errors
 /// None today; the same in every service.
 pub async fn build(deps: serve::Deps, db: ::store::Db, _: Config) -> Result<serve::Part, ::store::Error> {
-    let app = App { db: db.clone(), mode: deps.mode };
-    Ok(serve::Part::new("events", &deps, http::routes().finish(Arc::new(app)), Some(db)))
+    let app = App {
+        db: db.clone(),
+        mode: deps.mode,
+    };
+    Ok(serve::Part::new(
+        "events",
+        &deps,
+        http::routes().finish(Arc::new(app)),
+        Some(db),
+    ))
 }

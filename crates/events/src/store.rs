@@ -1,5 +1,6 @@
 //! Rows of the log.
 
+use api::audit::{EventFault, Logged};
 use api::events::Event;
 use base::EventId;
 use store::{Dialect, Error, Row, Tx, Value, args, texts};
@@ -71,7 +72,9 @@ fn data_of(event: &Event) -> Result<String, Error> {
 
 /// Where an event stands.
 pub fn place(tx: &mut Tx<'_>, id: EventId) -> Result<Option<Place>, Error> {
-    tx.maybe("SELECT time FROM events_event WHERE id = $1", &args![id], |row| Ok(Place { time: row.get(0)?, id }))
+    tx.maybe("SELECT time FROM events_event WHERE id = $1", &args![id], |row| {
+        Ok(Place { time: row.get(0)?, id })
+    })
 }
 
 /// The newest `limit` events that fit and are older than `before`, newest first. `since` is where the filter's
@@ -132,4 +135,35 @@ fn event(row: &Row<'_>) -> Result<Event, Error> {
         data_version: row.get(8)?,
         data: row.json(9)?,
     })
+}
+
+/// Sources and subjects whose events are not 1, 2, 3 …, at most `limit`.
+pub fn gaps(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<EventFault>, Error> {
+    tx.all(
+        "SELECT source, subject, count(*), max(sequence) FROM events_event GROUP BY source, subject
+            HAVING count(*) <> max(sequence) ORDER BY source, subject LIMIT $1",
+        &args![limit],
+        |row| {
+            Ok(EventFault {
+                source: row.get(0)?,
+                subject: row.get(1)?,
+                count: row.get(2)?,
+                last: row.get(3)?,
+            })
+        },
+    )
+}
+
+/// The sequence of the last event that orders told of each of these orders.
+pub fn logged(tx: &mut Tx<'_>, orders: &[String]) -> Result<Vec<Logged>, Error> {
+    tx.all(
+        "SELECT subject, max(sequence) FROM events_event WHERE subject = ANY($1) AND source = 'orders' GROUP BY subject",
+        &args![texts(orders)],
+        |row| {
+            Ok(Logged {
+                subject: row.get(0)?,
+                last: row.get(1)?,
+            })
+        },
+    )
 }
