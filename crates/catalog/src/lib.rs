@@ -1,1 +1,67 @@
-//! catalog
+//! Catalog: products, variants, prices, stock and what is reserved of it.
+//!
+//! Owns what can be bought and how much of it there is.
+//!
+//! - Tables: `catalog_product`, `catalog_handle` (handles of before), `catalog_variant`, `catalog_price`,
+//!   `catalog_stock`, `catalog_movement` (the stock's ledger), `catalog_reservation` (one row per order).
+//! - Events out, each with a sequence of its own subject: `ProductCreated`, `ProductUpdated`, `ProductArchived`
+//!   (subject: the product; sequence: its catalogue version); `InventoryReserved`, `InventoryReleased` (subject: the
+//!   order; sequence: the reservation's version, 1 and 2); `InventoryAdjusted` (subject: the variant; sequence: the
+//!   number of its adjustments). In: none. Settling tells nothing: `OrderConfirmed` does.
+//! - Asks nobody.
+//!
+//! Always holds, and can be derived from the ledger: on hand = received ± adjusted (or set) − settled + restocked;
+//! reserved = the sum of live reservations; 0 ≤ reserved ≤ on hand. Two kinds of variant bend it, and no other:
+//! - one whose stock is not tracked is never short: its reservations are kept with lines that are not counted, and
+//!   move no stock, so the rule holds for what is counted;
+//! - one whose policy is `continue` may be reserved beyond what is on hand, which may then go below zero
+//!   (`oversell` in its row; the table's CHECK allows exactly that). It becomes `deny` again only when enough is there.
+//!
+//! A product is written under its catalogue version, a stock row under its stock version; a product's tag names both
+//! apart. SKUs and handles are unique among the living. What is archived stays, since orders name it.
+//!
+//! `reserve`, `settle` and `undo` are keyed by the order and go through one combiner: a batch is two reads and four
+//! writes at most, whatever its size, decided by a pure function in order of arrival. Nothing expires here: orders
+//! decides.
+
+pub mod actions;
+pub mod domain;
+mod error;
+mod http;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use ::store::{Combiner, Db, Migration};
+use base::Currency;
+
+pub use error::{Choice, Error};
+
+/// The tables, in the order in which they came to be.
+pub const MIGRATIONS: &[Migration] = ::store::migrations!("0001_catalog");
+
+/// What can be set. Nothing yet: the limits are constants with their reasons.
+#[derive(Clone, Debug, Default)]
+pub struct Config {}
+
+/// What every action of the catalogue stands on.
+pub struct App {
+    db: Db,
+    currency: Currency,
+    holds: Combiner<domain::Asked, (), Error>,
+}
+
+/// Builds the service on its opened database.
+///
+/// # Errors
+/// None today; the same in every service.
+pub async fn build(deps: serve::Deps, db: Db, _: Config) -> Result<serve::Part, ::store::Error> {
+    let deps = deps.of("catalog");
+    let app = App { db: db.clone(), currency: deps.shop.currency, holds: actions::combiner(&db) };
+    let events = deps.peers.peer("events");
+    Ok(serve::Part::new("catalog", &deps, http::routes().finish(Arc::new(app)), Some(db.clone()))
+        .task(bus::relay(&db, vec![("events", events)]))
+        .task(bus::sweep(&db, &["events"])))
+}

@@ -1,0 +1,54 @@
+//! What the catalogue can do, one function per verb: load, decide, save, tell.
+
+mod cards;
+mod holds;
+mod products;
+mod stock;
+
+use base::{EventId, Time};
+use serde_json::Value;
+use store::{Outgoing, Tx};
+use wire::Cx;
+
+pub use cards::{PICKS_MAX, cards, resolve};
+pub use holds::{combiner, hold};
+pub use products::{Tagged, archive, change, create, create_all, find, list, read_many, revise};
+pub use stock::{change_stock, put_stock, stock};
+
+/// Who causes a change, for the ledger and the events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// A user's id, or a service.
+    pub actor: String,
+    /// The request.
+    pub request_id: String,
+}
+
+impl From<&Cx> for By {
+    fn from(cx: &Cx) -> Self {
+        Self { actor: cx.actor().to_owned(), request_id: cx.request_id().to_owned() }
+    }
+}
+
+/// Tells the world, with the rows that it tells of.
+fn tell(
+    tx: &mut Tx<'_>,
+    by: &By,
+    kind: &'static str,
+    subject: String,
+    sequence: i64,
+    data: &Value,
+) -> Result<(), store::Error> {
+    let now: Time = tx.clock().now();
+    let event = Outgoing {
+        id: tx.ids().next::<EventId>(now),
+        kind: kind.into(),
+        subject,
+        sequence,
+        at: now,
+        actor: by.actor.clone(),
+        request_id: by.request_id.clone(),
+        data: data.to_string(),
+    };
+    tx.emit(event)
+}

@@ -1,0 +1,17 @@
+//! The catalogue's routes. Each handler extracts, calls one action, answers.
+
+mod internal;
+mod products;
+mod stock;
+
+use std::sync::Arc;
+
+use serve::Routes;
+
+use crate::App;
+
+/// All routes, public ones first.
+pub fn routes() -> Routes<Arc<App>> {
+    let routes = Routes::new("catalog", Some("product"));
+    internal::routes(stock::routes(products::routes(routes)))
+}

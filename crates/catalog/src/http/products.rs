@@ -1,0 +1,278 @@
+//! Products, for everybody to read and for staff to change.
+
+use std::sync::Arc;
+
+use api::catalog::{BULK_READ_MAX, Bulk, ChangeProduct, NewProduct, Product};
+use api::{Nothing, Ref};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use base::{Amount, Currency, Money, fold};
+use http::{StatusCode, Uri};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serve::{
+    Body, Created, In, Json, Known, MaybeUser, Path, Query, Reply, Rights, Route, Routes, Staff, Write, listed,
+    listed_page, not_modified, page,
+};
+use wire::Problem;
+
+use crate::App;
+use crate::actions::{self, By};
+use crate::store::{Filter, From as Start, Order};
+
+/// Products that `?page=` reaches at most: beyond it the cursor costs less, however far one goes.
+pub const PAGED_MAX: u32 = 1_000;
+/// Characters of a search: more than anybody types.
+const SEARCH_MAX: usize = 200;
+
+const PRODUCT: &str = "A number, an id, a SKU or a handle.";
+
+/// What a list of products shows, and how.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListQuery {
+    /// Products of this category.
+    pub category: Option<String>,
+    /// Products whose name, description, tags, category or vendor hold this, whatever its case.
+    pub search: Option<String>,
+    /// The same as `search`.
+    pub q: Option<String>,
+    /// Products that cost at least this: their lowest price counts.
+    #[serde(alias = "min_price")]
+    pub min_price: Option<String>,
+    /// Products that cost at most this: their lowest price counts.
+    #[serde(alias = "max_price")]
+    pub max_price: Option<String>,
+    /// `true`: products of which something can be had; `false`: those that are sold out.
+    #[serde(alias = "in_stock")]
+    pub in_stock: Option<bool>,
+    /// Products with this tag.
+    pub tag: Option<String>,
+    /// The product that has a variant with this SKU.
+    pub sku: Option<String>,
+    /// The order: the newest first unless said otherwise.
+    #[serde(default)]
+    pub sort: Sort,
+    /// Products of a page, 1 to 100 (20).
+    pub limit: Option<u32>,
+    /// Where the page begins, from the `Link` of the page before.
+    pub cursor: Option<String>,
+    /// The number of a page, from 1, instead of a cursor; for small catalogues.
+    pub page: Option<u32>,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Sort {
+    /// The newest first.
+    #[default]
+    #[serde(rename = "newest")]
+    Newest,
+    /// The cheapest first.
+    #[serde(rename = "price")]
+    Price,
+    /// The dearest first.
+    #[serde(rename = "-price")]
+    PriceDown,
+    /// By name.
+    #[serde(rename = "name")]
+    Name,
+}
+
+pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
+    routes
+        .add(
+            Route::get("/products", list)
+                .query::<ListQuery>()
+                .gives::<Vec<Product>>(200)
+                .tells("Lists products", "The next page is in `Link`. Staff see drafts too."),
+        )
+        .add(
+            Route::get("/products/{id}", read)
+                .param("id", PRODUCT)
+                .gives::<Product>(200)
+                .gives_nothing(304)
+                .refuses(&[(404, "not_found")])
+                .tells("Reads a product", "By number, id, SKU or handle; a handle that it had before leads to it as well."),
+        )
+        .add(
+            Route::post("/products", create)
+                .rights(Rights::Staff)
+                .takes::<NewProduct>()
+                .gives::<Product>(201)
+                .refuses(&[(409, "handle_taken"), (409, "sku_taken"), (409, "duplicate")])
+                .tells("Creates a product", "`name` and `price` are needed. Without `sku` or `handle` they are made."),
+        )
+        .add(change_route(Route::put("/products/{id}", change)))
+        .add(change_route(Route::patch("/products/{id}", change)))
+        .add(
+            Route::delete("/products/{id}", archive)
+                .rights(Rights::Staff)
+                .param("id", PRODUCT)
+                .gives_nothing(204)
+                .refuses(&[(404, "not_found"), (412, "precondition_failed")])
+                .tells("Archives a product", "It is 404 from then on; orders that hold it still show it. Its SKUs and handle are free again."),
+        )
+        .add(
+            Route::post("/products/bulk", bulk)
+                .takes::<Bulk>()
+                .gives::<Vec<Product>>(200)
+                .tells("Reads many products at once", "Those of `ids`, at most 100; unknown ones are absent."),
+        )
+}
+
+fn change_route(route: Route<Arc<App>>) -> Route<Arc<App>> {
+    route
+        .rights(Rights::Staff)
+        .param("id", PRODUCT)
+        .takes::<ChangeProduct>()
+        .gives::<Product>(200)
+        .refuses(&[
+            (404, "not_found"),
+            (409, "handle_taken"),
+            (409, "sku_taken"),
+            (409, "duplicate"),
+            (409, "stock_reserved"),
+            (412, "precondition_failed"),
+        ])
+        .tells(
+            "Changes a product",
+            "The fields given. `If-Match` compares the catalogue version of the tag only, so that a sale does not spoil an edit.",
+        )
+}
+
+async fn list(
+    State(app): State<Arc<App>>,
+    MaybeUser(user): MaybeUser,
+    uri: Uri,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Problem> {
+    let drafts = user.is_some_and(|user| user.is_staff());
+    let filter = filter(&query, drafts, app.currency)?;
+    let order = match query.sort {
+        Sort::Newest => Order::Newest,
+        Sort::Price => Order::Cheapest,
+        Sort::PriceDown => Order::Dearest,
+        Sort::Name => Order::Name,
+    };
+    let asked = page(query.limit, query.cursor.as_deref())?;
+    let limit = asked.limit;
+    let from = match (query.page, asked.after) {
+        (Some(_), Some(_)) => return Err(wrong("?page", "stands beside `cursor`; give one of them")),
+        (Some(number), None) => Start::Skipping(skipped(number, limit)?),
+        (None, Some(cursor)) => Start::After(cursor),
+        (None, None) => Start::Start,
+    };
+    let (found, next) = actions::list(&app, filter, order, limit, from).await?;
+    let products: Vec<Product> = found.into_iter().map(|found| found.product).collect();
+    Ok(match query.page {
+        Some(number) => {
+            let next = next.map(|_| number + 1).filter(|number| skipped(*number, limit).is_ok());
+            listed_page(&uri, products, next)
+        }
+        None => listed(&uri, products, next),
+    })
+}
+
+async fn read(
+    State(app): State<Arc<App>>,
+    MaybeUser(user): MaybeUser,
+    Path(id): Path<String>,
+    known: Known,
+) -> Result<Response, Problem> {
+    let staff = user.is_some_and(|user| user.is_staff());
+    let found = actions::find(&app, Ref::new(&id), staff).await?;
+    Ok(match known.is_fresh(&found.tag) {
+        true => not_modified(&found.tag),
+        false => Reply::ok(found.value).tagged(found.tag).into_response(),
+    })
+}
+
+async fn create(
+    State(app): State<Arc<App>>,
+    _: Staff,
+    In(cx): In,
+    write: Write<NewProduct>,
+) -> Result<Reply<Product>, Problem> {
+    let done = actions::create(&app, By::from(&cx), write.once, write.body).await?;
+    let location = format!("/api/products/{}", done.value.value.id);
+    Ok(Created::new(location, done.value.value).tagged(done.value.tag).replayed(done.replayed))
+}
+
+async fn change(
+    State(app): State<Arc<App>>,
+    _: Staff,
+    In(cx): In,
+    Path(id): Path<String>,
+    known: Known,
+    write: Write<ChangeProduct>,
+) -> Result<Reply<Product>, Problem> {
+    let (id, by) = (Ref::new(&id), By::from(&cx));
+    let done = actions::change(&app, by, write.once, id, known.if_match, write.body).await?;
+    Ok(Reply::ok(done.value.value).tagged(done.value.tag).replayed(done.replayed))
+}
+
+async fn archive(
+    State(app): State<Arc<App>>,
+    _: Staff,
+    In(cx): In,
+    Path(id): Path<String>,
+    known: Known,
+    write: Write<Nothing>,
+) -> Result<Response, Problem> {
+    let done = actions::archive(&app, By::from(&cx), write.once, Ref::new(&id), known.if_match).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if done.replayed {
+        response.headers_mut().insert(serve::REPLAYED, http::HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+async fn bulk(
+    State(app): State<Arc<App>>,
+    MaybeUser(user): MaybeUser,
+    Body(bulk): Body<Bulk>,
+) -> Result<Json<Vec<Product>>, Problem> {
+    let Some(ids) = bulk.ids else { return Err(wrong("/ids", "is needed")) };
+    if ids.len() > BULK_READ_MAX {
+        return Err(wrong("/ids", format!("must have at most {BULK_READ_MAX} entries")));
+    }
+    let staff = user.is_some_and(|user| user.is_staff());
+    Ok(Json(actions::read_many(&app, ids, staff).await?))
+}
+
+fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter, Problem> {
+    let search = query.search.as_deref().or(query.q.as_deref()).map(fold).filter(|text| !text.is_empty());
+    if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_MAX) {
+        return Err(wrong("?search", format!("must have at most {SEARCH_MAX} characters")));
+    }
+    Ok(Filter {
+        drafts,
+        category: query.category.as_deref().map(fold),
+        search,
+        tag: query.tag.as_deref().map(fold),
+        sku: query.sku.clone(),
+        min_minor: minor("?minPrice", query.min_price.as_deref(), currency)?,
+        max_minor: minor("?maxPrice", query.max_price.as_deref(), currency)?,
+        in_stock: query.in_stock,
+    })
+}
+
+fn minor(pointer: &str, text: Option<&str>, currency: Currency) -> Result<Option<i64>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let amount: Amount = text.parse().map_err(|fault: base::AmountFault| wrong(pointer, fault.to_string()))?;
+    let money = Money::from_amount(amount, currency).map_err(|fault| wrong(pointer, fault.to_string()))?;
+    Ok(Some(money.minor))
+}
+
+/// How many products stand before a page.
+fn skipped(number: u32, limit: u32) -> Result<u32, Problem> {
+    let rows = number.checked_sub(1).and_then(|before| before.checked_mul(limit));
+    rows.filter(|rows| *rows < PAGED_MAX).ok_or_else(|| {
+        wrong("?page", format!("must be at least 1 and reach no further than {PAGED_MAX} products; go on by `Link`"))
+    })
+}
+
+fn wrong(pointer: &str, detail: impl Into<String>) -> Problem {
+    Problem::from(crate::Error::field(pointer, detail))
+}

@@ -1,0 +1,169 @@
+//! Stock rows and their ledger.
+
+use base::{OrderId, Time, VariantId};
+use store::{Dialect, Error, Tx, args};
+
+use super::LOCATION;
+use super::rows::{Column, Rows, sql};
+use crate::domain::{Movement, Reason};
+
+const MOVEMENT: [Column; 11] = [
+    Column::Text("variant_id"),
+    Column::Int("version"),
+    Column::Text("reason"),
+    Column::Int("on_hand_change"),
+    Column::Int("reserved_change"),
+    Column::Int("on_hand"),
+    Column::Int("reserved"),
+    Column::Text("order_id"),
+    Column::Text("actor"),
+    Column::Text("request_id"),
+    Column::Int("at"),
+];
+
+/// A stock row for a clerk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stocked {
+    /// On hand.
+    pub on_hand: i64,
+    /// Promised.
+    pub reserved: i64,
+    /// Whether more may be promised than there is.
+    pub oversell: bool,
+    /// The stock version.
+    pub version: i64,
+    /// How many adjustments were told.
+    pub adjustments: i64,
+}
+
+/// A clerk's change of a stock row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Of what.
+    pub variant: VariantId,
+    /// Pieces on hand afterwards.
+    pub on_hand: i64,
+    /// Adjusted or set.
+    pub reason: Reason,
+    /// Who.
+    pub actor: String,
+    /// By which request.
+    pub request_id: String,
+}
+
+/// The stock of a variant.
+///
+/// # Errors
+/// [`Error::Absent`] when there is no such variant.
+pub fn shelf(tx: &mut Tx<'_>, variant: VariantId) -> Result<Stocked, Error> {
+    tx.one(
+        "SELECT on_hand, reserved, oversell, version, adjustments FROM catalog_stock
+         WHERE variant_id = $1 AND location = $2",
+        &args![variant, LOCATION],
+        |row| {
+            Ok(Stocked {
+                on_hand: row.get(0)?,
+                reserved: row.get(1)?,
+                oversell: row.get(2)?,
+                version: row.get(3)?,
+                adjustments: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// Writes a clerk's change with its line in the ledger; answers the row as it is then.
+///
+/// # Errors
+/// [`Error::Conflict`] when the row is no longer as `before` says.
+pub fn adjust(tx: &mut Tx<'_>, before: Stocked, change: Change) -> Result<Stocked, Error> {
+    let after = Stocked {
+        on_hand: change.on_hand,
+        version: before.version + 1,
+        adjustments: before.adjustments + 1,
+        ..before
+    };
+    let movement = Movement {
+        variant: change.variant,
+        version: after.version,
+        reason: change.reason,
+        on_hand_change: after.on_hand - before.on_hand,
+        reserved_change: 0,
+        on_hand: after.on_hand,
+        reserved: after.reserved,
+        order: None::<OrderId>,
+        actor: change.actor,
+        request_id: change.request_id,
+    };
+    let (dialect, now) = (tx.dialect(), tx.clock().now());
+    let ledger = ledger(&[movement], now).args(dialect);
+    let changed = tx.batch(&[
+        (
+            "UPDATE catalog_stock SET on_hand = $3, version = $4, adjustments = $5
+             WHERE variant_id = $1 AND location = $2 AND version = $6",
+            &args![change.variant, LOCATION, after.on_hand, after.version, after.adjustments, before.version],
+        ),
+        (ledger_sql(dialect), &ledger),
+    ])?;
+    if changed[0] != 1 {
+        return Err(tx.conflict());
+    }
+    Ok(after)
+}
+
+/// The ledger's first lines of new stock rows.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn received(tx: &mut Tx<'_>, movements: &[Movement]) -> Result<(), Error> {
+    if movements.is_empty() {
+        return Ok(());
+    }
+    let (dialect, now) = (tx.dialect(), tx.clock().now());
+    tx.run(ledger_sql(dialect), &ledger(movements, now).args(dialect)).map(drop)
+}
+
+/// Sets how a variant's stock is counted, unless more is promised than there is and may be; answers whether it did.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn reset(tx: &mut Tx<'_>, variant: VariantId, tracked: bool, oversell: bool) -> Result<bool, Error> {
+    let changed = tx.run(
+        "UPDATE catalog_stock SET tracked = $3, oversell = $4
+         WHERE variant_id = $1 AND location = $2 AND ($4 = 1 OR reserved <= on_hand)",
+        &args![variant, LOCATION, tracked, oversell],
+    )?;
+    Ok(changed == 1)
+}
+
+pub(super) fn ledger(movements: &[Movement], now: Time) -> Rows<11> {
+    let mut rows = Rows::new(MOVEMENT);
+    for movement in movements {
+        rows.push(args![
+            movement.variant,
+            movement.version,
+            movement.reason.as_str(),
+            movement.on_hand_change,
+            movement.reserved_change,
+            movement.on_hand,
+            movement.reserved,
+            movement.order.map_or_else(String::new, |order| order.to_string()),
+            &movement.actor,
+            &movement.request_id,
+            now,
+        ]);
+    }
+    rows
+}
+
+pub(super) fn ledger_sql(dialect: Dialect) -> &'static str {
+    sql!(
+        dialect,
+        MOVEMENT,
+        1,
+        "INSERT INTO catalog_movement (variant_id, location, version, reason, on_hand_change, reserved_change, on_hand,
+                                       reserved, order_id, actor, request_id, at)
+         SELECT variant_id, 'main', version, reason, on_hand_change, reserved_change, on_hand,
+                reserved, NULLIF(order_id, ''), actor, request_id, at FROM {rows}"
+    )
+}
