@@ -15,7 +15,7 @@ use store::{Answered, Once, Outgoing, Tx};
 use wire::{Cx, Problem};
 
 use crate::App;
-use crate::domain::{Cart, Cards, Named, Refusal};
+use crate::domain::{Cards, Cart, Named, Refusal};
 use crate::error::{Choice, Error};
 use crate::store as rows;
 
@@ -75,7 +75,11 @@ async fn is_called(app: &App, cx: &Cx, user: UserId, name: &Ref) -> Result<bool,
 /// # Errors
 /// The catalogue cannot be asked.
 pub async fn show(app: &App, cx: &Cx, user: UserId) -> Result<Shown, Error> {
-    let cart = app.db.read(move |tx| rows::of_user(tx, user)).await.map_err(Error::Store)?;
+    let cart = app
+        .db
+        .read(move |tx| rows::of_user(tx, user))
+        .await
+        .map_err(Error::Store)?;
     present(app, cx, cart.unwrap_or_else(|| blank(app, user)), Cards::new()).await
 }
 
@@ -99,7 +103,9 @@ pub async fn add(
     let (card, cards) = resolve(app, cx, pick, &held).await?;
     fits(&add, &card)?;
     let done = app.db.write_once(once, move |tx| {
-        change(tx, user, |cart, tx, now| Ok(cart.add(&card, pieces, tx.ids().next(now), now)?))
+        change(tx, user, |cart, tx, now| {
+            Ok(cart.add(&card, pieces, tx.ids().next(now), now)?)
+        })
     });
     answer(app, cx, done.await?, cards).await
 }
@@ -156,7 +162,9 @@ pub async fn change_line(
 pub async fn empty(app: &App, cx: &Cx, user: UserId, once: Option<Once>) -> Result<Answered<Shown>, Error> {
     let done = app.db.write_once(once, move |tx| {
         let now = tx.clock().now();
-        let Some(mut cart) = rows::of_user(tx, user)? else { return Ok(Cart::new(tx.ids().next(now), user)) };
+        let Some(mut cart) = rows::of_user(tx, user)? else {
+            return Ok(Cart::new(tx.ids().next(now), user));
+        };
         let before = cart.clone();
         cart.empty();
         rows::save(tx, &before, &mut cart, now)?;
@@ -170,14 +178,25 @@ pub async fn empty(app: &App, cx: &Cx, user: UserId, once: Option<Once>) -> Resu
 /// # Errors
 /// Only the database's.
 pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error> {
-    let cart = app.db.read(move |tx| rows::of_user(tx, user)).await.map_err(Error::Store)?;
+    let cart = app
+        .db
+        .read(move |tx| rows::of_user(tx, user))
+        .await
+        .map_err(Error::Store)?;
     let Some(cart) = cart else { return Ok(None) };
     let pieces = |line: &crate::domain::Line| {
         let quantity = Quantity::new(line.quantity).map_err(|fault| store::Error::Corrupt(fault.to_string()))?;
-        Ok(Pieces { variant: line.variant, quantity })
+        Ok(Pieces {
+            variant: line.variant,
+            quantity,
+        })
     };
     let lines = cart.lines.iter().map(pieces).collect::<Result<_, Error>>()?;
-    Ok(Some(Contents { cart: cart.id, generation: cart.generation, lines }))
+    Ok(Some(Contents {
+        cart: cart.id,
+        generation: cart.generation,
+        lines,
+    }))
 }
 
 /// A generation of a cart became an order: what was ordered goes out, the next generation starts. Harmless to
@@ -187,7 +206,9 @@ pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error
 /// Only the database's.
 pub async fn clear(app: &App, clear: Clear) -> Result<(), Error> {
     let done = app.db.write(move |tx| {
-        let Some(mut cart) = rows::by_id(tx, clear.cart)? else { return Ok(()) };
+        let Some(mut cart) = rows::by_id(tx, clear.cart)? else {
+            return Ok(());
+        };
         let before = cart.clone();
         cart.ordered(clear.generation, &clear.lines);
         let now = tx.clock().now();
@@ -219,7 +240,11 @@ pub async fn merge(app: &App, cx: &Cx, carts: MergeCarts) -> Result<Merged, Erro
         let asked: HashSet<VariantId> = guest.variants().collect();
         let cards = cards_of(app, cx, guest.variants().collect()).await?;
         let cx = cx.clone();
-        match app.db.write(move |tx| merge_known(tx, &cx, carts, &asked, &cards)).await {
+        match app
+            .db
+            .write(move |tx| merge_known(tx, &cx, carts, &asked, &cards))
+            .await
+        {
             Err(Error::Changed) => continue,
             done => return done,
         }
@@ -312,19 +337,34 @@ async fn look(app: &App, user: UserId, once: Option<Once>) -> Result<Look, Error
 }
 
 async fn replay(app: &App, cx: &Cx, cart: Cart) -> Result<Answered<Shown>, Error> {
-    answer(app, cx, Answered { value: cart, replayed: true }, Cards::new()).await
+    answer(
+        app,
+        cx,
+        Answered {
+            value: cart,
+            replayed: true,
+        },
+        Cards::new(),
+    )
+    .await
 }
 
 async fn answer(app: &App, cx: &Cx, done: Answered<Cart>, cards: Cards) -> Result<Answered<Shown>, Error> {
     let Answered { value, replayed } = done;
-    Ok(Answered { value: present(app, cx, value, cards).await?, replayed })
+    Ok(Answered {
+        value: present(app, cx, value, cards).await?,
+        replayed,
+    })
 }
 
 /// The cart with the cards at hand; those that are missing are asked for.
 async fn present(app: &App, cx: &Cx, cart: Cart, mut cards: Cards) -> Result<Shown, Error> {
     let missing: Vec<VariantId> = cart.variants().filter(|variant| !cards.contains_key(variant)).collect();
     cards.extend(cards_of(app, cx, missing).await?);
-    Ok(Shown { version: cart.version, cart: cart.shown(&cards, app.currency)? })
+    Ok(Shown {
+        version: cart.version,
+        cart: cart.shown(&cards, app.currency)?,
+    })
 }
 
 fn blank(app: &App, user: UserId) -> Cart {
@@ -342,7 +382,10 @@ async fn cards_of(app: &App, cx: &Cx, variants: Vec<VariantId>) -> Result<Cards,
 /// The card of what was picked, and in the same call those of the lines there are.
 async fn resolve(app: &App, cx: &Cx, pick: Pick, held: &[VariantId]) -> Result<(Card, Cards), Error> {
     let mut picks = vec![pick];
-    let of_variant = |variant: &VariantId| Pick { variant: Some(Ref::Variant(*variant)), ..Pick::default() };
+    let of_variant = |variant: &VariantId| Pick {
+        variant: Some(Ref::Variant(*variant)),
+        ..Pick::default()
+    };
     picks.extend(held.iter().take(PICKS_MAX - 1).map(of_variant));
     let mut found = app.catalog.resolve(cx, &picks).await?.into_iter();
     let card = match found.next().map(|picked| (picked.card, picked.problem)) {
@@ -359,14 +402,29 @@ async fn resolve(app: &App, cx: &Cx, pick: Pick, held: &[VariantId]) -> Result<(
 fn picked(add: &api::cart::Add) -> Result<(Pick, Quantity), Error> {
     let pieces = add.quantity.unwrap_or(Quantity::ONE);
     if pieces.is_zero() {
-        return Err(Error::Unfit { pointer: "/quantity", detail: "must be at least 1" });
+        return Err(Error::Unfit {
+            pointer: "/quantity",
+            detail: "must be at least 1",
+        });
     }
     let pick = match (&add.variant_id, &add.sku, &add.product_id) {
-        (Some(variant), _, _) => Pick { variant: Some(variant.clone()), ..Pick::default() },
-        (None, Some(sku), _) => Pick { sku: Some(sku.clone()), ..Pick::default() },
-        (None, None, Some(product)) => Pick { product: Some(product.clone()), ..Pick::default() },
+        (Some(variant), _, _) => Pick {
+            variant: Some(variant.clone()),
+            ..Pick::default()
+        },
+        (None, Some(sku), _) => Pick {
+            sku: Some(sku.clone()),
+            ..Pick::default()
+        },
+        (None, None, Some(product)) => Pick {
+            product: Some(product.clone()),
+            ..Pick::default()
+        },
         (None, None, None) => {
-            return Err(Error::Unfit { pointer: "", detail: "must name what to add: `productId`, `variantId` or `sku`" });
+            return Err(Error::Unfit {
+                pointer: "",
+                detail: "must name what to add: `productId`, `variantId` or `sku`",
+            });
         }
     };
     Ok((pick, pieces))
@@ -381,10 +439,16 @@ fn fits(add: &api::cart::Add, card: &Card) -> Result<(), Error> {
         _ => true,
     };
     if !product {
-        return Err(Error::Unfit { pointer: "/productId", detail: "is not the product of this variant" });
+        return Err(Error::Unfit {
+            pointer: "/productId",
+            detail: "is not the product of this variant",
+        });
     }
     if add.sku.as_ref().is_some_and(|sku| *sku != card.sku) {
-        return Err(Error::Unfit { pointer: "/sku", detail: "is not the SKU of this variant" });
+        return Err(Error::Unfit {
+            pointer: "/sku",
+            detail: "is not the SKU of this variant",
+        });
     }
     Ok(())
 }
@@ -406,7 +470,11 @@ fn only_one(cart: &Cart, name: &Named, cards: &Cards) -> Result<VariantId, Error
         [variant] => Ok(*variant),
         several => {
             let choices = several.iter().filter_map(|variant| cards.get(variant));
-            let choice = |card: &Card| Choice { id: card.variant, sku: card.sku.clone(), name: card.name.clone() };
+            let choice = |card: &Card| Choice {
+                id: card.variant,
+                sku: card.sku.clone(),
+                name: card.name.clone(),
+            };
             Err(Error::SeveralLines(choices.map(choice).collect()))
         }
     }

@@ -68,7 +68,14 @@ pub enum Refusal {
 impl Cart {
     /// An empty one.
     pub fn new(id: CartId, user: UserId) -> Self {
-        Self { id, user, generation: 1, version: 0, told: 0, lines: Vec::new() }
+        Self {
+            id,
+            user,
+            generation: 1,
+            version: 0,
+            told: 0,
+            lines: Vec::new(),
+        }
     }
 
     /// Adds pieces to the variant's line, or to a new one called `id`.
@@ -79,7 +86,10 @@ impl Cart {
         let held = self.line_of(card.variant).map_or(0, |line| line.quantity);
         let wanted = held + pieces.pieces();
         if wanted > i64::from(QUANTITY_MAX) {
-            return Err(Refusal::LineFull { sku: card.sku.clone(), held });
+            return Err(Refusal::LineFull {
+                sku: card.sku.clone(),
+                held,
+            });
         }
         enough(card, wanted)?;
         if held == 0 && self.lines.len() >= LINES_PER_CART_MAX {
@@ -94,7 +104,11 @@ impl Cart {
     /// # Errors
     /// No such line; fewer pieces than wanted.
     pub fn set(&mut self, card: &Card, pieces: Quantity) -> Result<(), Refusal> {
-        let line = self.lines.iter_mut().find(|line| line.variant == card.variant).ok_or(Refusal::NoSuchLine)?;
+        let line = self
+            .lines
+            .iter_mut()
+            .find(|line| line.variant == card.variant)
+            .ok_or(Refusal::NoSuchLine)?;
         if pieces.is_zero() {
             return self.remove(card.variant);
         }
@@ -110,7 +124,11 @@ impl Cart {
     pub fn remove(&mut self, variant: VariantId) -> Result<(), Refusal> {
         let before = self.lines.len();
         self.lines.retain(|line| line.variant != variant);
-        if self.lines.len() == before { Err(Refusal::NoSuchLine) } else { Ok(()) }
+        if self.lines.len() == before {
+            Err(Refusal::NoSuchLine)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes everything out. A cart that held something starts its next generation, so that an order which is
@@ -130,8 +148,10 @@ impl Cart {
         if self.generation != generation {
             return;
         }
-        let ordered: HashMap<VariantId, i64> =
-            pieces.iter().map(|pieces| (pieces.variant, pieces.quantity.pieces())).collect();
+        let ordered: HashMap<VariantId, i64> = pieces
+            .iter()
+            .map(|pieces| (pieces.variant, pieces.quantity.pieces()))
+            .collect();
         for line in &mut self.lines {
             line.quantity -= ordered.get(&line.variant).copied().unwrap_or(0);
         }
@@ -141,7 +161,13 @@ impl Cart {
 
     /// Takes over what a guest's cart holds, as far as there is stock and room, and leaves the guest's empty.
     /// `fresh` gives ids for new lines. A variant without a card can no longer be had.
-    pub fn take_over(&mut self, guest: &mut Cart, cards: &Cards, now: Time, mut fresh: impl FnMut() -> LineId) -> Merged {
+    pub fn take_over(
+        &mut self,
+        guest: &mut Cart,
+        cards: &Cards,
+        now: Time,
+        mut fresh: impl FnMut() -> LineId,
+    ) -> Merged {
         let mut done = Merged::default();
         for line in &guest.lines {
             let held = self.line_of(line.variant).map_or(0, |line| line.quantity);
@@ -158,7 +184,10 @@ impl Cart {
             }
             if moved < line.quantity {
                 let sku = card.map_or_else(|| line.variant.to_string(), |card| card.sku.clone());
-                done.cut.push(Cut { sku, pieces: line.quantity - moved });
+                done.cut.push(Cut {
+                    sku,
+                    pieces: line.quantity - moved,
+                });
             }
         }
         guest.empty();
@@ -180,7 +209,13 @@ impl Cart {
             Some(line) => line.quantity = quantity,
             None => {
                 let place = self.lines.last().map_or(1, |last| last.place + 1);
-                self.lines.push(Line { id, variant, quantity, place, added_at });
+                self.lines.push(Line {
+                    id,
+                    variant,
+                    quantity,
+                    place,
+                    added_at,
+                });
             }
         }
     }

@@ -68,7 +68,10 @@ impl From<Error> for Problem {
             Error::Refused(refusal) => refused(refusal),
             Error::Sum(fault) => {
                 tracing::error!(%fault, "the sum of a cart cannot be told");
-                Problem::conflict("total_too_large", "This cart costs more than can be told. Please make it smaller.")
+                Problem::conflict(
+                    "total_too_large",
+                    "This cart costs more than can be told. Please make it smaller.",
+                )
             }
             Error::NoSuchCart => Problem::not_found("There is no such cart."),
             Error::NotTheirs => Problem::forbidden("`userId` names somebody else. Leave it out, or send your own."),
@@ -89,12 +92,16 @@ fn refused(refusal: Refusal) -> Problem {
         Refusal::OutOfStock(short) => {
             let detail = match short.available {
                 0 => format!("{} is sold out.", short.sku),
-                available => format!("There are only {available} of {}; the line would have {}.", short.sku, short.requested),
+                available => format!(
+                    "There are only {available} of {}; the line would have {}.",
+                    short.sku, short.requested
+                ),
             };
             Problem::conflict("out_of_stock", detail).with("lines", [short])
         }
         Refusal::LineFull { sku, held } => {
-            let detail = format!("A line has at most {QUANTITY_MAX} pieces; there are {held} of {sku} in the cart already.");
+            let detail =
+                format!("A line has at most {QUANTITY_MAX} pieces; there are {held} of {sku} in the cart already.");
             Problem::conflict("line_full", detail)
         }
         Refusal::CartFull => Problem::conflict("cart_full", format!("A cart has at most {LINES_PER_CART_MAX} lines.")),

@@ -51,7 +51,10 @@ pub fn routes() -> Routes<Arc<App>> {
                 .gives::<Cart>(200)
                 .gives_nothing(304)
                 .refuses(&[(404, "not_found")])
-                .tells("Shows the cart", "With the names, prices and stock of now. Empty before the first add."),
+                .tells(
+                    "Shows the cart",
+                    "With the names, prices and stock of now. Empty before the first add.",
+                ),
         )
         .add(
             Route::post("/cart", add)
@@ -111,9 +114,21 @@ pub fn routes() -> Routes<Arc<App>> {
                 .refuses(&[(404, "not_found")])
                 .tells("Empties the cart", "An order that is being made of it goes on."),
         )
-        .add(Route::get("/internal/carts/{userId}", contents).gives::<Contents>(200).refuses(&[(404, "not_found")]))
-        .add(Route::post("/internal/carts/clear", clear).takes::<Clear>().gives_nothing(204))
-        .add(Route::post("/internal/carts/merge", merge).takes::<MergeCarts>().gives::<Merged>(200))
+        .add(
+            Route::get("/internal/carts/{userId}", contents)
+                .gives::<Contents>(200)
+                .refuses(&[(404, "not_found")]),
+        )
+        .add(
+            Route::post("/internal/carts/clear", clear)
+                .takes::<Clear>()
+                .gives_nothing(204),
+        )
+        .add(
+            Route::post("/internal/carts/merge", merge)
+                .takes::<MergeCarts>()
+                .gives::<Merged>(200),
+        )
 }
 
 async fn show(
@@ -126,29 +141,27 @@ async fn show(
     let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
     let value = actions::show(&app, &cx, user).await?;
     let answer = answer(StatusCode::OK, Answered { value, replayed: false });
-    let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-    Ok(if known.is_fresh(tag) { serve::not_modified(tag) } else { answer })
+    let tag = answer
+        .headers()
+        .get(header::ETAG)
+        .and_then(|tag| tag.to_str().ok())
+        .unwrap_or_default();
+    Ok(if known.is_fresh(tag) {
+        serve::not_modified(tag)
+    } else {
+        answer
+    })
 }
 
-async fn add(
-    state: Shop,
-    cx: In,
-    user: User,
-    at: Path<At>,
-    write: Write<Add>,
-) -> Result<Response, Problem> {
+async fn add(state: Shop, cx: In, user: User, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
     let mut answer = added(StatusCode::CREATED, state, cx, user, at, write).await?;
-    answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(ADDRESS));
+    answer
+        .headers_mut()
+        .insert(header::LOCATION, HeaderValue::from_static(ADDRESS));
     Ok(answer)
 }
 
-async fn add_plainly(
-    state: Shop,
-    cx: In,
-    user: User,
-    at: Path<At>,
-    write: Write<Add>,
-) -> Result<Response, Problem> {
+async fn add_plainly(state: Shop, cx: In, user: User, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
     added(StatusCode::OK, state, cx, user, at, write).await
 }
 
@@ -177,7 +190,10 @@ async fn set(
     let (item, wanted) = (item_of(&at), Change::Set(body.quantity));
     let known = of_versions(known);
     let permits = move |version| known.permits(&format!("\"{version}\""));
-    Ok(answer(StatusCode::OK, actions::change_line(&app, &cx, user, item, wanted, once, permits).await?))
+    Ok(answer(
+        StatusCode::OK,
+        actions::change_line(&app, &cx, user, item, wanted, once, permits).await?,
+    ))
 }
 
 async fn remove(
@@ -214,7 +230,9 @@ async fn empty(
 }
 
 async fn contents(State(app): Shop, Path(at): Path<At>) -> Result<Response, Problem> {
-    let Ref::User(user) = Ref::new(at.user.as_deref().unwrap_or_default()) else { Err(Error::NoSuchCart)? };
+    let Ref::User(user) = Ref::new(at.user.as_deref().unwrap_or_default()) else {
+        Err(Error::NoSuchCart)?
+    };
     let contents = actions::contents(&app, user).await?.ok_or(Error::NoSuchCart)?;
     Ok(serve::Json(contents).into_response())
 }
@@ -224,11 +242,7 @@ async fn clear(State(app): Shop, Body(clear): Body<Clear>) -> Result<StatusCode,
     Ok(no_content())
 }
 
-async fn merge(
-    State(app): Shop,
-    In(cx): In,
-    Body(carts): Body<MergeCarts>,
-) -> Result<serve::Json<Merged>, Problem> {
+async fn merge(State(app): Shop, In(cx): In, Body(carts): Body<MergeCarts>) -> Result<serve::Json<Merged>, Problem> {
     Ok(serve::Json(actions::merge(&app, &cx, carts).await?))
 }
 
@@ -238,7 +252,13 @@ fn item_of(at: &At) -> Ref {
 
 /// A cart with its tag: the version of what is in it, and a digest of all that is shown, since prices and stock
 /// change without it.
-fn answer(status: StatusCode, Answered { value: Shown { cart, version }, replayed }: Answered<Shown>) -> Response {
+fn answer(
+    status: StatusCode,
+    Answered {
+        value: Shown { cart, version },
+        replayed,
+    }: Answered<Shown>,
+) -> Response {
     let body = match serde_json::to_vec(&cart) {
         Ok(body) => body,
         Err(_) => return Problem::internal().into_response(),
@@ -251,7 +271,9 @@ fn answer(status: StatusCode, Answered { value: Shown { cart, version }, replaye
         response.headers_mut().insert(header::ETAG, tag);
     }
     if replayed {
-        response.headers_mut().insert(serve::REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(serve::REPLAYED, HeaderValue::from_static("true"));
     }
     response
 }
@@ -262,6 +284,8 @@ fn of_versions(known: Known) -> Known {
         Some((version, _)) => format!("{version}\""),
         None => tag.to_owned(),
     };
-    let if_match = known.if_match.map(|tags| tags.split(',').map(version).collect::<Vec<_>>().join(","));
+    let if_match = known
+        .if_match
+        .map(|tags| tags.split(',').map(version).collect::<Vec<_>>().join(","));
     Known { if_match, ..known }
 }

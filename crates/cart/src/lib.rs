@@ -59,7 +59,9 @@ pub async fn build(deps: serve::Deps, db: ::store::Db, _: Config) -> Result<serv
         identity: api::identity::Client(deps.peers.peer("identity")),
     };
     let events = deps.peers.peer("events");
-    Ok(serve::Part::new("cart", &deps, http::routes().finish(Arc::new(app)), Some(db.clone()))
-        .task(bus::relay(&db, vec![("events", events)]))
-        .task(bus::sweep(&db, &["events"])))
+    Ok(
+        serve::Part::new("cart", &deps, http::routes().finish(Arc::new(app)), Some(db.clone()))
+            .task(bus::relay(&db, vec![("events", events)]))
+            .task(bus::sweep(&db, &["events"])),
+    )
 }

@@ -45,9 +45,18 @@ fn read(tx: &mut Tx<'_>, sql: &str, key: store::Value) -> Result<Option<Cart>, E
         }
         let Some(id) = row.get(5)? else { return Ok(None) };
         let (variant, quantity) = (row.get(6)?, row.get(7)?);
-        Ok(Some(Line { id, variant, quantity, place: row.get(8)?, added_at: row.get(9)? }))
+        Ok(Some(Line {
+            id,
+            variant,
+            quantity,
+            place: row.get(8)?,
+            added_at: row.get(9)?,
+        }))
     })?;
-    Ok(cart.map(|cart| Cart { lines: lines.into_iter().flatten().collect(), ..cart }))
+    Ok(cart.map(|cart| Cart {
+        lines: lines.into_iter().flatten().collect(),
+        ..cart
+    }))
 }
 
 /// Saves what has changed of a cart since it was read as `before`, and gives it its next version.
@@ -63,13 +72,32 @@ pub fn save(tx: &mut Tx<'_>, before: &Cart, after: &mut Cart, now: Time) -> Resu
     let changed: Vec<_> = after.lines.iter().filter(|line| !before.lines.contains(line)).collect();
     let lines: Vec<_> = changed
         .into_iter()
-        .map(|line| args![after.id, line.variant, line.id, line.quantity, line.place, line.added_at])
+        .map(|line| {
+            args![
+                after.id,
+                line.variant,
+                line.id,
+                line.quantity,
+                line.place,
+                line.added_at
+            ]
+        })
         .collect();
-    let gone = before.variants().filter(|variant| after.line_of(*variant).is_none()).collect::<Vec<_>>();
+    let gone = before
+        .variants()
+        .filter(|variant| after.line_of(*variant).is_none())
+        .collect::<Vec<_>>();
     let gone = (!gone.is_empty()).then(|| [after.id.into(), texts(gone)]);
 
     let made = args![after.id, after.user, after.generation, after.version, after.told, now];
-    let moved = args![after.id, before.version, after.generation, after.version, after.told, now];
+    let moved = args![
+        after.id,
+        before.version,
+        after.generation,
+        after.version,
+        after.told,
+        now
+    ];
     let guard: (&str, &[store::Value]) = if before.version == 0 {
         (
             "INSERT INTO cart_cart (id, user_id, generation, version, told, created_at, updated_at)
@@ -85,7 +113,10 @@ pub fn save(tx: &mut Tx<'_>, before: &Cart, after: &mut Cart, now: Time) -> Resu
     };
     let mut statements = vec![guard];
     if let Some(gone) = &gone {
-        statements.push(("DELETE FROM cart_line WHERE cart_id = $1 AND variant_id = ANY($2)", gone));
+        statements.push((
+            "DELETE FROM cart_line WHERE cart_id = $1 AND variant_id = ANY($2)",
+            gone,
+        ));
     }
     for line in &lines {
         statements.push((
@@ -101,7 +132,11 @@ pub fn save(tx: &mut Tx<'_>, before: &Cart, after: &mut Cart, now: Time) -> Resu
 
 /// What the last merge of these two carts did.
 pub fn merged(tx: &mut Tx<'_>, from: UserId, to: UserId) -> Result<Option<Merged>, Error> {
-    tx.maybe("SELECT merged FROM cart_merge WHERE from_user = $1 AND to_user = $2", &args![from, to], |row| row.json(0))
+    tx.maybe(
+        "SELECT merged FROM cart_merge WHERE from_user = $1 AND to_user = $2",
+        &args![from, to],
+        |row| row.json(0),
+    )
 }
 
 /// Remembers what a merge did.
