@@ -86,7 +86,12 @@ impl Db {
                 (Running::Server(server), threads)
             }
         };
-        let (scans, group) = (Semaphore::new(settings.scans), settings.group);
+        let scans = match dialect {
+            Dialect::Sqlite => settings.scans,
+            // A reader is left for those that are quick.
+            Dialect::Postgres => settings.scans.min(settings.readers.saturating_sub(1)),
+        };
+        let (scans, group) = (Semaphore::new(scans.max(1)), settings.group);
         let db = Db {
             inner: Arc::new(Inner {
                 shared,

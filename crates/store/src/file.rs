@@ -1,9 +1,10 @@
 //! A database in a file of SQLite: one thread that writes, connections that read, one that keeps the log short.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::job::{Job, give_up, guarded};
 use crate::queue::Queue;
@@ -15,22 +16,28 @@ use crate::{Error, group};
 
 /// Pages of the log after which what is in it is copied into the file: 16 MiB.
 const CHECKPOINT_PAGES: i32 = 4_096;
-/// Pages after which writers wait until the log starts anew: 64 MiB. A checkpoint beside a steady writer never
-/// comes to the end of the log by itself.
-const RESTART_PAGES: i32 = 16_384;
+/// Pages after which the writer is held back until the log starts anew: 32 MiB. Beside a steady writer it never
+/// does by itself, since there is always a page more than the checkpoint has copied.
+const RESTART_PAGES: i32 = 8_192;
+/// How long that waits for readers, and writers for that, at most.
+const RESTART_MS: u64 = 200;
 
 /// The reading side; the writer and the checkpointer are threads.
 pub(crate) struct File {
     path: PathBuf,
     settings: Settings,
     idle: Mutex<Vec<Conn>>,
+    /// Readers that are kept: as many as can run at once.
+    most: usize,
     keeper: Arc<Keeper>,
 }
 
-/// Tells the checkpointer how long the log is.
+/// What the writer and the checkpointer tell one another.
 struct Keeper {
     /// Pages in the log, as the writer's commits report them.
     pages: AtomicI32,
+    /// The writer pauses between two groups while this is set.
+    restarting: AtomicBool,
     state: Mutex<Wanted>,
     wake: Condvar,
 }
@@ -52,6 +59,7 @@ impl File {
         let open = |writer| Conn::open(Some(&path), settings, writer).map_err(|error| sorted(&error).0);
         let keeper = Arc::new(Keeper {
             pages: AtomicI32::new(0),
+            restarting: AtomicBool::new(false),
             state: Mutex::default(),
             wake: Condvar::new(),
         });
@@ -78,10 +86,14 @@ impl File {
                 move || keep(&third, &shared, &keeper)
             })?,
         ];
+        let inline = std::thread::available_parallelism().map_or(1, |count| count.get());
+        let most = inline.max(settings.readers) + settings.scans;
+        let idle = Mutex::new(vec![first_reader]);
         let file = Self {
             path,
             settings: settings.clone(),
-            idle: Mutex::new(vec![first_reader]),
+            idle,
+            most,
             keeper,
         };
         Ok((file, threads))
@@ -100,7 +112,7 @@ impl File {
         };
         let result = read(&conn, shared, act);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.settings.readers {
+        if idle.len() < self.most {
             idle.push(conn);
         }
         result
@@ -144,6 +156,7 @@ fn write(conn: &mut Conn, shared: &Shared, queue: &Queue<Box<dyn Job>>, keeper: 
     // Pages in the log when it was last copied.
     let mut copied = 0;
     while queue.take(most, &mut jobs) {
+        keeper.wait();
         group::run(conn, shared, std::mem::take(&mut jobs));
         let pages = keeper.pages.load(Ordering::Relaxed);
         copied = copied.min(pages);
@@ -158,11 +171,31 @@ fn write(conn: &mut Conn, shared: &Shared, queue: &Queue<Box<dyn Job>>, keeper: 
 impl Keeper {
     fn tell(&self, change: impl FnOnce(&mut Wanted)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.wake.notify_one();
+        self.wake.notify_all();
+    }
+
+    /// Holds the writer back while the log starts anew: the engine's own lock is not fair, and a writer with
+    /// work to do would take it again and again before a checkpointer that asks from time to time.
+    fn wait(&self) {
+        if self.restarting.load(Ordering::Acquire) {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let restarting = |_: &mut Wanted| self.restarting.load(Ordering::Acquire);
+            let most = Duration::from_millis(RESTART_MS * 2);
+            drop(self.wake.wait_timeout_while(state, most, restarting));
+        }
+    }
+
+    fn restart(&self, restarting: bool) {
+        self.restarting.store(restarting, Ordering::Release);
+        self.tell(|_| ());
     }
 }
 
 fn keep(conn: &Conn, shared: &Shared, keeper: &Keeper) {
+    // A reader that takes its time must not hold the writer back: then the log grows until the next try.
+    if let Err(error) = conn.db.busy_timeout(Duration::from_millis(RESTART_MS)) {
+        tracing::warn!(service = shared.service, %error, "the checkpointer waits longer than it should");
+    }
     loop {
         let mut wanted = keeper.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !wanted.checkpoint && !wanted.stop {
@@ -171,29 +204,27 @@ fn keep(conn: &Conn, shared: &Shared, keeper: &Keeper) {
         wanted.checkpoint = false;
         let stop = wanted.stop;
         drop(wanted);
-        let how = if stop { "TRUNCATE" } else { "PASSIVE" };
-        let left = checkpoint(conn, shared, how);
         if stop {
+            checkpoint(conn, shared, "TRUNCATE");
             return;
         }
-        if left && keeper.pages.load(Ordering::Relaxed) >= RESTART_PAGES {
-            // Nearly all of it was copied just now, so writers wait for the short rest only.
+        checkpoint(conn, shared, "PASSIVE");
+        if keeper.pages.load(Ordering::Relaxed) >= RESTART_PAGES {
+            // Only what came in the last milliseconds is left to copy, so writers are held back for moments.
+            keeper.restart(true);
             checkpoint(conn, shared, "RESTART");
+            keeper.restart(false);
         }
     }
 }
 
-/// Copies the log into the file; `true` when it could not be finished.
-fn checkpoint(conn: &Conn, shared: &Shared, how: &str) -> bool {
+/// Copies the log into the file, as far as readers let it.
+fn checkpoint(conn: &Conn, shared: &Shared, how: &str) {
     shared.counts.checkpoint();
-    let done = conn.db.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-    });
-    match done {
-        Ok((busy, pages, copied)) => busy != 0 || copied < pages,
-        Err(error) => {
-            tracing::warn!(service = shared.service, %error, how, "the log could not be copied into the file");
-            true
-        }
+    if let Err(error) = conn
+        .db
+        .query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
+    {
+        tracing::warn!(service = shared.service, %error, how, "the log could not be copied into the file");
     }
 }

@@ -45,9 +45,9 @@ pub enum Dialect {
 const QUEUE: usize = 1_024;
 /// Closures in one commit at most. More add little to the throughput and much to the wait.
 const GROUP: usize = 256;
-/// Connections that read: kept open on SQLite, threads on PostgreSQL, where few beat many.
-const READERS: usize = 2;
-/// Long reads at the same time.
+/// Threads that read on PostgreSQL, where few beat many.
+const READERS: usize = 3;
+/// Long reads at the same time; fewer than readers, so that short ones get through.
 const SCANS: usize = 2;
 
 /// How to open a database.
@@ -61,7 +61,7 @@ pub struct Settings {
     pub queue: usize,
     /// Closures in one commit at most.
     pub group: usize,
-    /// Connections for reading that are kept.
+    /// Threads that read on PostgreSQL. SQLite reads inline.
     pub readers: usize,
     /// Scans at the same time.
     pub scans: usize,

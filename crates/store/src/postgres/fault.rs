@@ -80,6 +80,12 @@ pub(super) fn sorted(error: &tokio_postgres::Error) -> Seen {
             meaning: Meaning::Lost,
         };
     }
+    if *state == SqlState::QUERY_CANCELED {
+        return Seen {
+            error: Error::Down(words),
+            meaning: Meaning::Refused,
+        };
+    }
     Seen {
         error: Error::Sql(words),
         meaning: Meaning::Refused,

@@ -139,3 +139,36 @@ async fn a_server_that_is_not_there_is_one_sentence() {
     assert!(refused.starts_with("cannot open the database of bank: "), "{refused}");
     assert!(!refused.contains("secret"), "{refused}");
 }
+
+/// A steady writer must not keep the log from starting anew.
+#[tokio::test]
+async fn the_log_stays_short() {
+    let place = Place::file();
+    let Place::File(folder) = &place else { return };
+    let db = place.open().await;
+    let note = "x".repeat(4_000);
+    let fill = |batch: i64| {
+        let note = note.clone();
+        db.write(move |tx| {
+            let sql = "INSERT INTO bank_account (name, balance, note) VALUES ($1, $2, $3)";
+            (0..500).try_for_each(|n| tx.run(sql, &args![format!("{batch}-{n}"), n, &note]).map(drop))
+        })
+    };
+    // 200 MB in transactions that follow one another without a pause.
+    let all = (0..4).map(|start| {
+        let fill = &fill;
+        async move {
+            for batch in (start..100).step_by(4) {
+                fill(batch).await?;
+            }
+            Ok::<(), Error>(())
+        }
+    });
+    for done in futures_util::future::join_all(all).await {
+        assert_eq!(done, Ok(()));
+    }
+    let log = std::fs::metadata(folder.path().join("bank.db-wal"))
+        .expect("a log")
+        .len();
+    assert!(log < 100 << 20, "{log} bytes");
+}
