@@ -8,8 +8,16 @@ use store::{Error, Row, Tx, args};
 
 use crate::domain::{Login, Names, User};
 
-const COLUMNS: &str = "id, number, version, email, email_key, username, username_key, name, first_name, last_name, \
-                       phone, role, created_at";
+/// A statement that reads users, in the order of columns that [`user`] takes.
+macro_rules! users {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, number, version, email, email_key, username, username_key, name, first_name, last_name, \
+             phone, role, created_at FROM identity_user ",
+            $rest
+        )
+    };
+}
 
 fn user(row: &Row<'_>) -> Result<User, Error> {
     let login = |text: usize| -> Result<Option<Login>, Error> {
@@ -41,38 +49,22 @@ pub(crate) fn role(row: &Row<'_>, index: usize) -> Result<Role, Error> {
 
 /// The user with this id.
 pub fn by_id(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, Error> {
-    tx.maybe(
-        &format!("SELECT {COLUMNS} FROM identity_user WHERE id = $1"),
-        &args![id],
-        user,
-    )
+    tx.maybe(users!("WHERE id = $1"), &args![id], user)
 }
 
 /// The user with this number.
 pub fn by_number(tx: &mut Tx<'_>, number: i64) -> Result<Option<User>, Error> {
-    tx.maybe(
-        &format!("SELECT {COLUMNS} FROM identity_user WHERE number = $1"),
-        &args![number],
-        user,
-    )
+    tx.maybe(users!("WHERE number = $1"), &args![number], user)
 }
 
 /// The user with this username, folded.
 pub fn by_username(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(
-        &format!("SELECT {COLUMNS} FROM identity_user WHERE username_key = $1"),
-        &args![key],
-        user,
-    )
+    tx.maybe(users!("WHERE username_key = $1"), &args![key], user)
 }
 
 /// The user with this e-mail address, folded.
 pub fn by_email(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(
-        &format!("SELECT {COLUMNS} FROM identity_user WHERE email_key = $1"),
-        &args![key],
-        user,
-    )
+    tx.maybe(users!("WHERE email_key = $1"), &args![key], user)
 }
 
 /// The hash of a user's password; none for guests and unknown ids.
@@ -174,4 +166,10 @@ pub fn has_admin(tx: &mut Tx<'_>) -> Result<bool, Error> {
         Ok(())
     })?;
     Ok(!found.is_empty())
+}
+
+/// How many rows a table has.
+#[cfg(test)]
+pub fn count(tx: &mut Tx<'_>, table: &str) -> Result<i64, Error> {
+    tx.one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| row.get(0))
 }

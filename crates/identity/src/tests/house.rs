@@ -226,10 +226,9 @@ impl House {
 
     /// How many rows a table has.
     pub async fn rows(&self, table: &'static str) -> i64 {
-        let sql = format!("SELECT COUNT(*) FROM {table}");
         self.app
             .db
-            .read(move |tx| tx.one(&sql, &[], |row| row.get(0)))
+            .read(move |tx| crate::store::count(tx, table))
             .await
             .unwrap()
     }
