@@ -2,6 +2,7 @@
 
 mod between;
 mod people;
+mod refusals;
 mod shelf;
 mod shop;
 

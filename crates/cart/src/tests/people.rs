@@ -2,21 +2,15 @@
 
 use base::{Id, ProductId, VariantId};
 use serde_json::{Value, json};
-use serve::Role;
-use wire::Peer;
 
 use super::on_both;
-use super::shelf::Shelf;
 use super::shop::Shop;
 
 on_both! {
     a_cart_shows_what_was_added_with_the_prices_of_now
     every_spelling_is_the_same_cart
     parallel_adds_all_count
-    no_line_exceeds_the_stock
-    what_cannot_be_added_is_told
     lines_are_changed_by_any_of_their_names
-    carts_of_others_are_nobodys_business
     a_repeated_call_is_done_once
     tags_name_what_is_shown_and_what_is_in_it
     an_archived_product_can_only_go
@@ -155,92 +149,6 @@ async fn parallel_adds_all_count(shop: Shop) {
     assert_eq!(lines, ["POT-2×60", "TEA-1×60"]);
 }
 
-async fn no_line_exceeds_the_stock(shop: Shop) {
-    let tea = shop.shelf.put("TEA-1", 1, 1999, 5);
-    let ada = shop.customer(1);
-    shop.call(&ada, "POST /cart", json!({ "productId": 1, "quantity": 3 }))
-        .await;
-    let refused = shop
-        .call(&ada, "POST /cart", json!({ "productId": 1, "quantity": 3 }))
-        .await;
-    assert_eq!(refused.told(), (409, "out_of_stock"));
-    let short = json!([{ "variantId": tea, "sku": "TEA-1", "requested": 6, "available": 5 }]);
-    assert_eq!(refused.body["lines"], short);
-    let refused = shop.call(&ada, "PUT /cart/items/1", json!({ "quantity": 6 })).await;
-    assert_eq!(
-        (refused.told(), &refused.body["lines"]),
-        ((409, "out_of_stock"), &short)
-    );
-    assert_eq!(shop.call(&ada, "GET /cart", Value::Null).await.lines(), ["TEA-1×3"]);
-    assert_eq!(
-        shop.call(&ada, "PUT /cart/items/1", json!({ "quantity": 5 }))
-            .await
-            .lines(),
-        ["TEA-1×5"]
-    );
-
-    // All at once, too: five more pieces, and no more than five of ten callers get one.
-    shop.shelf.edit("TEA-1", |card| card.available = 10);
-    let adds = (0..10).map(|_| shop.call(&ada, "POST /cart", json!({ "productId": 1 })));
-    let told = futures_util::future::join_all(adds).await;
-    assert_eq!(told.iter().filter(|answer| answer.status == 201).count(), 5);
-    assert_eq!(
-        told.iter()
-            .filter(|answer| answer.told() == (409, "out_of_stock"))
-            .count(),
-        5
-    );
-
-    shop.shelf.edit("TEA-1", |card| card.available = i64::MAX);
-    shop.call(&ada, "PUT /cart/items/1", json!({ "quantity": 9_999 })).await;
-    assert_eq!(
-        shop.call(&ada, "POST /cart", json!({ "productId": 1 })).await.told(),
-        (409, "line_full")
-    );
-}
-
-async fn what_cannot_be_added_is_told(shop: Shop) {
-    shop.shelf.put("TEA-1", 1, 1999, 5);
-    shop.shelf.put("CUP-RED", 2, 300, 5);
-    shop.shelf.put("CUP-BLUE", 2, 300, 5);
-    let ada = shop.customer(1);
-    let line = "lin_01j9zk3v5w8q2m4n6p7r8s9t0v";
-    for (body, status, code) in [
-        (json!({ "productId": 99 }), 404, "not_found"),
-        (json!({ "productId": "nothing" }), 404, "not_found"),
-        (json!({ "productId": "' OR 1=1 --" }), 404, "not_found"),
-        (json!({ "sku": "<b>🫖</b>" }), 404, "not_found"),
-        (json!({ "productId": line }), 404, "not_found"),
-        (json!({ "productId": 2 }), 400, "variant_required"),
-        (json!({}), 400, "invalid"),
-        (json!({ "quantity": 1 }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": 0 }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": -1 }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": 1.5 }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": "2" }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": 10_000 }), 400, "invalid"),
-        (json!({ "productId": 1, "quantity": 1e300 }), 400, "invalid"),
-        (json!({ "productId": true }), 400, "invalid"),
-        (json!({ "productId": 1, "price": 0.01 }), 400, "invalid"),
-        (json!({ "productId": 1, "sku": "CUP-RED" }), 400, "invalid"),
-        (json!({ "sku": "\u{0}" }), 400, "invalid"),
-        (json!([]), 400, "invalid"),
-        (json!("TEA-1"), 400, "invalid"),
-    ] {
-        let answer = shop.call(&ada, "POST /cart", body.clone()).await;
-        assert_eq!(answer.told(), (status, code), "{body}: {answer:?}");
-    }
-    let all = shop
-        .call(
-            &ada,
-            "POST /cart",
-            json!({ "productId": true, "quantity": -1, "price": 1 }),
-        )
-        .await;
-    assert_eq!(all.body["errors"].as_array().map(Vec::len), Some(3), "{all:?}");
-    assert_eq!(shop.call(&ada, "GET /cart", Value::Null).await.body["cart"], json!([]));
-}
-
 async fn lines_are_changed_by_any_of_their_names(shop: Shop) {
     shop.shelf.put("TEA-1", 1, 1999, 50);
     let red = shop.shelf.put("CUP-RED", 2, 300, 50);
@@ -329,61 +237,6 @@ async fn lines_are_changed_by_any_of_their_names(shop: Shop) {
         Value::Null,
         "nothing is made by emptying"
     );
-}
-
-async fn carts_of_others_are_nobodys_business(shop: Shop) {
-    shop.shelf.put("TEA-1", 1, 1999, 50);
-    let (ada, bob, clerk) = (shop.customer(1), shop.customer(2), shop.person(3, Role::Staff));
-    shop.shelf.number(ada.id, 41);
-    shop.shelf.number(bob.id, 42);
-    shop.call(&ada, "POST /cart", json!({ "productId": 1 })).await;
-    let adas = ada.id;
-    for (what, body) in [
-        (format!("GET /cart/{adas}"), Value::Null),
-        ("GET /cart/41".to_owned(), Value::Null),
-        ("GET /cart/ada".to_owned(), Value::Null),
-        (format!("POST /cart/{adas}/items"), json!({ "productId": 1 })),
-        (format!("POST /orders/cart/{adas}/items"), json!({ "productId": 1 })),
-        (format!("PUT /cart/{adas}/items/1"), json!({ "quantity": 2 })),
-        (format!("DELETE /cart/{adas}/items/1"), Value::Null),
-        (format!("DELETE /cart/{adas}"), Value::Null),
-    ] {
-        assert_eq!(
-            shop.call(&bob, &what, body.clone()).await.told(),
-            (404, "not_found"),
-            "{what}"
-        );
-        assert_eq!(
-            shop.call_with(None, &what, body, &[]).await.told(),
-            (401, "unauthorized"),
-            "{what}"
-        );
-    }
-    for named in [json!(adas), json!(41), json!("ada")] {
-        let answer = shop
-            .call(&bob, "POST /cart", json!({ "productId": 1, "userId": named }))
-            .await;
-        assert_eq!(answer.told(), (403, "forbidden"));
-    }
-    assert_eq!(
-        shop.call(&clerk, &format!("GET /cart/{adas}"), Value::Null)
-            .await
-            .lines(),
-        ["TEA-1×1"]
-    );
-    let helped = shop
-        .call(
-            &clerk,
-            &format!("POST /cart/{adas}/items"),
-            json!({ "productId": 1, "userId": adas }),
-        )
-        .await;
-    assert_eq!(helped.lines(), ["TEA-1×2"]);
-    assert_eq!(
-        shop.call(&clerk, "GET /cart", Value::Null).await.body["cart"],
-        json!([])
-    );
-    assert_eq!(shop.call(&shop.service(), "GET /cart", Value::Null).await.status, 403);
 }
 
 async fn a_repeated_call_is_done_once(shop: Shop) {
@@ -508,15 +361,4 @@ async fn an_archived_product_can_only_go(shop: Shop) {
             .lines(),
         ["POT-2×1"]
     );
-}
-
-#[tokio::test]
-async fn without_the_catalogue_an_empty_cart_is_still_shown() {
-    let absent = [Peer::absent("catalog"), Peer::absent("identity")];
-    let shop = Shop::open_with(store::Engine::Memory, Shelf::default(), absent).await;
-    let ada = shop.customer(1);
-    assert_eq!(shop.call(&ada, "GET /cart", Value::Null).await.status, 200);
-    let refused = shop.call(&ada, "POST /cart", json!({ "productId": 1 })).await;
-    assert_eq!(refused.told(), (503, "unavailable"));
-    assert!(!refused.header("retry-after").is_empty());
 }
