@@ -27,7 +27,11 @@ async fn comes_up_comes_back_and_ends(shape: Shape, name: &str) {
     fleet.kill9("orders");
     fleet.restart("orders").await;
     assert_ne!(fleet.process("orders").id(), before);
-    assert!(fleet.terminate().await, "every process ends with success:\n{}", fleet.output());
+    assert!(
+        fleet.terminate().await,
+        "every process ends with success:\n{}",
+        fleet.output()
+    );
 }
 
 #[tokio::test]
