@@ -306,6 +306,12 @@ pub async fn create_admin(
     appointed.ok_or_else(|| store::Error::Absent.into())
 }
 
+/// [`create_admin`] for the command line beside a running server; answers the account as it then is.
+pub(crate) async fn raise(app: &App, asked: &api::identity::Appoint) -> Result<User, Error> {
+    let appointed = create_admin(&app.db, &app.config, app.mode, &asked.email, &asked.password).await?;
+    known_user(app, Ref::User(appointed.id)).await
+}
+
 async fn appoint(
     db: &Db,
     config: &Config,

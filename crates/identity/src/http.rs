@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use api::identity::{
+    Appoint, 
     ChangeUser, Ended, GuestOrdered, Login, Logout, Profile, Refresh, Register, Session, User, Verified,
 };
 use api::{Nothing, Ref};
@@ -150,6 +151,11 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
         )
         .add(Route::get("/internal/users/{id}", known_user).gives::<User>(200))
         .add(
+            Route::post("/internal/admins", appoint)
+                .takes::<Appoint>()
+                .gives::<User>(200),
+        )
+        .add(
             Route::post("/internal/guests/{id}", guest_ordered)
                 .takes::<GuestOrdered>()
                 .gives::<User>(200),
@@ -269,6 +275,10 @@ async fn ended(State(app): Shop, Query(asked): Query<After>) -> Result<Json<Ende
 
 async fn known_user(State(app): Shop, Path(id): Path<String>) -> Result<Json<User>, Problem> {
     Ok(Json(actions::known_user(&app, Ref::new(&id)).await?.into()))
+}
+
+async fn appoint(State(app): Shop, Body(asked): Body<Appoint>) -> Result<Json<User>, Problem> {
+    Ok(Json(actions::raise(&app, &asked).await?.into()))
 }
 
 async fn guest_ordered(
