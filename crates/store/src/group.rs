@@ -16,6 +16,14 @@ const RUNS_MAX: usize = 3;
 
 /// Runs the closures, commits, answers them all.
 pub(crate) fn run(conn: &Conn, shared: &Shared, jobs: Vec<Box<dyn Job>>) {
+    // A transaction that a panic left open outside of any closure would be ours otherwise.
+    conn.rollback();
+    let mut jobs = jobs;
+    if let Err((error, _)) = conn.control("BEGIN IMMEDIATE") {
+        // Another process holds the file, or it is gone: nobody here has a better chance alone.
+        tracing::warn!(service = shared.service, %error, "no transaction can begin");
+        return fail(&mut jobs, &error);
+    }
     let Err((mut jobs, error)) = together(conn, shared, jobs) else {
         return;
     };
@@ -25,8 +33,12 @@ pub(crate) fn run(conn: &Conn, shared: &Shared, jobs: Vec<Box<dyn Job>>) {
     }
     tracing::warn!(service = shared.service, %error, jobs = jobs.len(), "a group could not be committed; one by one");
     for job in jobs {
-        if let Err((mut alone, error)) = together(conn, shared, vec![job]) {
-            fail(&mut alone, &error);
+        let mut alone = vec![job];
+        let begun = conn.control("BEGIN IMMEDIATE").map_err(|(error, _)| error);
+        match begun.map(|()| together(conn, shared, std::mem::take(&mut alone))) {
+            Ok(Ok(())) => {}
+            Ok(Err((mut alone, error))) => fail(&mut alone, &error),
+            Err(error) => fail(&mut alone, &error),
         }
     }
 }
@@ -40,19 +52,15 @@ fn fail(jobs: &mut Vec<Box<dyn Job>>, error: &Error) {
 
 type Failed = (Vec<Box<dyn Job>>, Error);
 
+/// Runs the closures in the transaction that was begun, commits it, answers them.
 fn together(conn: &Conn, shared: &Shared, jobs: Vec<Box<dyn Job>>) -> Result<(), Failed> {
-    // A transaction that a panic left open outside of any closure would be ours otherwise.
-    conn.rollback();
-    if let Err((error, _)) = conn.control("BEGIN IMMEDIATE") {
-        return Err((jobs, error));
-    }
     let mut tx = Tx::new(Link::Sqlite(conn), shared, true);
     let mut wrote = false;
     let mut done = Vec::with_capacity(jobs.len());
     let mut todo = VecDeque::from(jobs);
     while let Some(mut job) = todo.pop_front() {
         let good = closure(conn, &mut tx, job.as_mut());
-        wrote |= tx.wrote();
+        wrote |= good && tx.wrote();
         if conn.db.is_autocommit() {
             // A full disk and the like make SQLite end the outer transaction by itself: all is undone.
             let error = tx
@@ -60,6 +68,7 @@ fn together(conn: &Conn, shared: &Shared, jobs: Vec<Box<dyn Job>>) -> Result<(),
                 .unwrap_or_else(|| Error::Down("the transaction was ended".into()));
             done.push(job);
             done.extend(todo);
+            conn.rollback();
             return Err((done, error));
         }
         let parts = if good { Vec::new() } else { job.split() };

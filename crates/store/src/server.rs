@@ -244,7 +244,7 @@ impl Writer {
                 stopped = Some((at, tx.again(), tx.fault()));
                 break;
             }
-            wrote |= tx.wrote();
+            wrote |= good && tx.wrote();
         }
         let events = tx.take_events();
         if let Some((at, again, fault)) = stopped {
