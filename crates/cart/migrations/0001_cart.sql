@@ -2,6 +2,8 @@
 CREATE TABLE cart_cart (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL UNIQUE,
+    -- 1 when a guest began it. Nobody comes back to such a cart when the session is over: it is forgotten after a time.
+    guest BIGINT NOT NULL,
     -- Grows when the cart becomes an order, is emptied, or is moved into another: orders are unique on it.
     generation BIGINT NOT NULL,
     -- Grows with every change; guards writes and names the cart's state.
@@ -11,6 +13,8 @@ CREATE TABLE cart_cart (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+-- By what never changes, so that a change of the cart leaves the index alone.
+CREATE INDEX cart_cart_guest ON cart_cart (created_at) WHERE guest = 1;
 
 -- What is in it. No foreign key: a line is written in one breath with its cart's guarded row, and never apart from it.
 CREATE TABLE cart_line (
@@ -32,3 +36,4 @@ CREATE TABLE cart_merge (
     at BIGINT NOT NULL,
     PRIMARY KEY (from_user, to_user)
 );
+CREATE INDEX cart_merge_at ON cart_merge (at);

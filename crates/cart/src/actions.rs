@@ -10,12 +10,12 @@ use api::Ref;
 use api::cart::{Clear, Contents, MergeCarts, Merged};
 use api::catalog::{Card, Pick, Pieces};
 use base::{Quantity, Time, UserId, VariantId};
-use serve::Caller;
-use store::{Answered, Once, Outgoing, Tx};
+use serve::{Caller, Role, Stop};
+use store::{Answered, Once, Outgoing, SWEEP_MAX, Tx};
 use wire::{Cx, Problem};
 
 use crate::App;
-use crate::domain::{Cards, Cart, Named, Refusal};
+use crate::domain::{Cards, Cart, Named, Owner, Refusal};
 use crate::error::{Choice, Error};
 use crate::store as rows;
 
@@ -37,36 +37,36 @@ pub struct Shown {
 ///
 /// # Errors
 /// No such cart for this caller.
-pub async fn owner(app: &App, cx: &Cx, caller: &Caller, named: Option<&str>) -> Result<UserId, Error> {
-    let Some(named) = named else { return Ok(caller.id) };
-    match Ref::new(named) {
-        Ref::User(id) if caller.may_see(id) => Ok(id),
-        own if is_called(app, cx, caller.id, &own).await? => Ok(caller.id),
-        _ => Err(Error::NoSuchCart),
-    }
+pub async fn owner(app: &App, cx: &Cx, caller: &Caller, named: Option<&str>) -> Result<Owner, Error> {
+    let id = match named {
+        None => Some(caller.id),
+        Some(named) => called(app, cx, caller.id, &Ref::new(named)).await?,
+    };
+    let id = id.filter(|id| caller.may_see(*id)).ok_or(Error::NoSuchCart)?;
+    Ok(Owner {
+        id,
+        guest: id == caller.id && caller.role == Role::Guest,
+    })
 }
 
 /// Makes sure that a `userId` in a body names the cart's owner.
 ///
 /// # Errors
 /// It names somebody else.
-pub async fn is_owners(app: &App, cx: &Cx, owner: UserId, named: Option<&Ref>) -> Result<(), Error> {
+pub async fn is_owners(app: &App, cx: &Cx, owner: Owner, named: Option<&Ref>) -> Result<(), Error> {
     match named {
-        Some(named) if !is_called(app, cx, owner, named).await? => Err(Error::NotTheirs),
+        Some(named) if called(app, cx, owner.id, named).await? != Some(owner.id) => Err(Error::NotTheirs),
         _ => Ok(()),
     }
 }
 
-/// Whether `name` is the user's: the id, `me`, or the number, which only identity knows.
-async fn is_called(app: &App, cx: &Cx, user: UserId, name: &Ref) -> Result<bool, Error> {
+/// The user who is called so: by id, by number, which only identity knows, or `me`.
+async fn called(app: &App, cx: &Cx, me: UserId, name: &Ref) -> Result<Option<UserId>, Error> {
     match name {
-        Ref::User(id) => Ok(*id == user),
-        Ref::Text(text) => Ok(text == "me"),
-        Ref::Number(number) => {
-            let known = app.identity.user(cx, user).await?;
-            Ok(known.and_then(|user| user.number) == Some(*number))
-        }
-        _ => Ok(false),
+        Ref::User(id) => Ok(Some(*id)),
+        Ref::Text(text) if text == "me" => Ok(Some(me)),
+        Ref::Number(_) => Ok(app.identity.find(cx, name).await?.map(|user| user.id)),
+        _ => Ok(None),
     }
 }
 
@@ -74,13 +74,13 @@ async fn is_called(app: &App, cx: &Cx, user: UserId, name: &Ref) -> Result<bool,
 ///
 /// # Errors
 /// The catalogue cannot be asked.
-pub async fn show(app: &App, cx: &Cx, user: UserId) -> Result<Shown, Error> {
+pub async fn show(app: &App, cx: &Cx, owner: Owner) -> Result<Shown, Error> {
     let cart = app
         .db
-        .read(move |tx| rows::of_user(tx, user))
+        .read(move |tx| rows::of_user(tx, owner.id))
         .await
         .map_err(Error::Store)?;
-    present(app, cx, cart.unwrap_or_else(|| blank(app, user)), Cards::new()).await
+    present(app, cx, cart.unwrap_or_else(|| blank(app, owner)), Cards::new()).await
 }
 
 /// Adds pieces of what was picked.
@@ -90,12 +90,12 @@ pub async fn show(app: &App, cx: &Cx, user: UserId) -> Result<Shown, Error> {
 pub async fn add(
     app: &App,
     cx: &Cx,
-    user: UserId,
+    owner: Owner,
     add: api::cart::Add,
     once: Option<Once>,
 ) -> Result<Answered<Shown>, Error> {
     let (pick, pieces) = picked(&add)?;
-    let cart = match look(app, user, once.clone()).await? {
+    let cart = match look(app, owner.id, once.clone()).await? {
         Look::Kept(cart) => return replay(app, cx, cart).await,
         Look::Now(cart) => cart,
     };
@@ -103,7 +103,7 @@ pub async fn add(
     let (card, cards) = resolve(app, cx, pick, &held).await?;
     fits(&add, &card)?;
     let done = app.db.write_once(once, move |tx| {
-        change(tx, user, |cart, tx, now| {
+        change(tx, owner, |cart, tx, now| {
             Ok(cart.add(&card, pieces, tx.ids().next(now), now)?)
         })
     });
@@ -127,13 +127,13 @@ pub enum Change {
 pub async fn change_line(
     app: &App,
     cx: &Cx,
-    user: UserId,
+    owner: Owner,
     item: Ref,
     wanted: Change,
     once: Option<Once>,
     permits: impl Fn(i64) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Answered<Shown>, Error> {
-    let cart = match look(app, user, once.clone()).await? {
+    let cart = match look(app, owner.id, once.clone()).await? {
         Look::Kept(cart) => return replay(app, cx, cart).await,
         Look::Now(cart) => cart.ok_or(Refusal::NoSuchLine)?,
     };
@@ -141,7 +141,7 @@ pub async fn change_line(
     let variant = only_one(&cart, &named(item)?, &cards)?;
     let card = cards.get(&variant).cloned();
     let done = app.db.write_once(once, move |tx| {
-        change(tx, user, |cart, _, _| {
+        change(tx, owner, |cart, _, _| {
             permits(cart.version)?;
             match (wanted, &card) {
                 (Change::Set(pieces), Some(card)) if !pieces.is_zero() => cart.set(card, pieces)?,
@@ -159,11 +159,11 @@ pub async fn change_line(
 ///
 /// # Errors
 /// Only the database's.
-pub async fn empty(app: &App, cx: &Cx, user: UserId, once: Option<Once>) -> Result<Answered<Shown>, Error> {
+pub async fn empty(app: &App, cx: &Cx, owner: Owner, once: Option<Once>) -> Result<Answered<Shown>, Error> {
     let done = app.db.write_once(once, move |tx| {
         let now = tx.clock().now();
-        let Some(mut cart) = rows::of_user(tx, user)? else {
-            return Ok(Cart::new(tx.ids().next(now), user));
+        let Some(mut cart) = rows::of_user(tx, owner.id)? else {
+            return Ok(Cart::new(tx.ids().next(now), owner));
         };
         let before = cart.clone();
         cart.empty();
@@ -252,6 +252,22 @@ pub async fn merge(app: &App, cx: &Cx, carts: MergeCarts) -> Result<Merged, Erro
     Err(Error::Changed)
 }
 
+/// Forgets guests' carts that nobody has touched for as long as is set, and merges that nobody asks about any
+/// more. In small transactions, so that the writer is never held for long.
+///
+/// # Errors
+/// Only the database's.
+pub async fn sweep(app: &App, stop: &Stop) -> Result<(), Error> {
+    let now = app.clock.now();
+    let (carts, merges) = (now.before(app.config.guest_carts_kept), now.before(bus::KEEP_CALLS));
+    let full = u64::from(SWEEP_MAX);
+    let drop_carts = move |tx: &mut Tx<'_>| rows::drop_guests_carts(tx, carts, SWEEP_MAX);
+    while !stop.is_stopped() && app.db.write(drop_carts).await.map_err(Error::Store)? == full {}
+    let drop_merges = move |tx: &mut Tx<'_>| rows::drop_merges(tx, merges, SWEEP_MAX);
+    while !stop.is_stopped() && app.db.write(drop_merges).await.map_err(Error::Store)? == full {}
+    Ok(())
+}
+
 /// Merges what was `asked` about; [`Error::Changed`] when there is more in the guest's cart by now.
 fn merge_known(
     tx: &mut Tx<'_>,
@@ -268,7 +284,8 @@ fn merge_known(
         return Err(Error::Changed);
     }
     let now = tx.clock().now();
-    let mut cart = rows::of_user(tx, to)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), to));
+    let account = Owner { id: to, guest: false };
+    let mut cart = rows::of_user(tx, to)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), account));
     let (guest_before, cart_before) = (guest.clone(), cart.clone());
     let ids = tx.ids();
     let merged = cart.take_over(&mut guest, cards, now, || ids.next(now));
@@ -284,8 +301,8 @@ fn merge_known(
 /// `CartMerged`, whose sequence the cart has counted already.
 fn cart_merged(tx: &Tx<'_>, cx: &Cx, cart: &Cart, guest: &Cart, merged: &Merged, now: Time) -> Outgoing {
     let data = serde_json::json!({
-        "userId": cart.user,
-        "fromUserId": guest.user,
+        "userId": cart.owner.id,
+        "fromUserId": guest.owner.id,
         "fromCartId": guest.id,
         "merged": merged.merged,
         "cut": merged.cut,
@@ -305,11 +322,11 @@ fn cart_merged(tx: &Tx<'_>, cx: &Cx, cart: &Cart, guest: &Cart, merged: &Merged,
 /// Loads the user's cart (a new one where there is none), changes it, saves it.
 fn change(
     tx: &mut Tx<'_>,
-    user: UserId,
+    owner: Owner,
     act: impl FnOnce(&mut Cart, &Tx<'_>, Time) -> Result<(), Error>,
 ) -> Result<Cart, Error> {
     let now = tx.clock().now();
-    let mut cart = rows::of_user(tx, user)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), user));
+    let mut cart = rows::of_user(tx, owner.id)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), owner));
     let before = cart.clone();
     act(&mut cart, tx, now)?;
     rows::save(tx, &before, &mut cart, now)?;
@@ -367,8 +384,8 @@ async fn present(app: &App, cx: &Cx, cart: Cart, mut cards: Cards) -> Result<Sho
     })
 }
 
-fn blank(app: &App, user: UserId) -> Cart {
-    Cart::new(app.ids.next(app.clock.now()), user)
+fn blank(app: &App, owner: Owner) -> Cart {
+    Cart::new(app.ids.next(app.clock.now()), owner)
 }
 
 async fn cards_of(app: &App, cx: &Cx, variants: Vec<VariantId>) -> Result<Cards, Error> {

@@ -15,13 +15,22 @@ use serde::{Deserialize, Serialize};
 /// What the catalogue says of variants just now.
 pub type Cards = HashMap<VariantId, Card>;
 
+/// Whose a cart is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Who.
+    pub id: UserId,
+    /// Whether it was a guest who began it: such a cart is not kept for ever.
+    pub guest: bool,
+}
+
 /// A cart with its lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cart {
     /// The id.
     pub id: CartId,
     /// Whose it is.
-    pub user: UserId,
+    pub owner: Owner,
     /// Grows whenever what it held became something else.
     pub generation: i64,
     /// Grows with every change; 0 before it was first saved.
@@ -67,10 +76,10 @@ pub enum Refusal {
 
 impl Cart {
     /// An empty one.
-    pub fn new(id: CartId, user: UserId) -> Self {
+    pub fn new(id: CartId, owner: Owner) -> Self {
         Self {
             id,
-            user,
+            owner,
             generation: 1,
             version: 0,
             told: 0,
@@ -299,7 +308,7 @@ impl Cart {
         }
         Ok(api::cart::Cart {
             id: (self.version > 0).then_some(self.id),
-            user_id: self.user,
+            user_id: self.owner.id,
             cart: lines,
             item_count,
             total: total.amount(),

@@ -138,8 +138,8 @@ async fn show(
     Path(at): Path<At>,
     known: Known,
 ) -> Result<Response, Problem> {
-    let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    let value = actions::show(&app, &cx, user).await?;
+    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    let value = actions::show(&app, &cx, owner).await?;
     let answer = answer(StatusCode::OK, Answered { value, replayed: false });
     let tag = answer
         .headers()
@@ -173,9 +173,9 @@ async fn added(
     Path(at): Path<At>,
     Write { body, once }: Write<Add>,
 ) -> Result<Response, Problem> {
-    let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    actions::is_owners(&app, &cx, user, body.user_id.as_ref()).await?;
-    Ok(answer(status, actions::add(&app, &cx, user, body, once).await?))
+    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    actions::is_owners(&app, &cx, owner, body.user_id.as_ref()).await?;
+    Ok(answer(status, actions::add(&app, &cx, owner, body, once).await?))
 }
 
 async fn set(
@@ -186,13 +186,13 @@ async fn set(
     known: Known,
     Write { body, once }: Write<SetQuantity>,
 ) -> Result<Response, Problem> {
-    let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
     let (item, wanted) = (item_of(&at), Change::Set(body.quantity));
     let known = of_versions(known);
     let permits = move |version| known.permits(&format!("\"{version}\""));
     Ok(answer(
         StatusCode::OK,
-        actions::change_line(&app, &cx, user, item, wanted, once, permits).await?,
+        actions::change_line(&app, &cx, owner, item, wanted, once, permits).await?,
     ))
 }
 
@@ -203,8 +203,8 @@ async fn remove(
     Path(at): Path<At>,
     Write { once, .. }: Write<()>,
 ) -> Result<Response, Problem> {
-    let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    let done = actions::change_line(&app, &cx, user, item_of(&at), Change::Remove, once, |_| Ok(()));
+    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    let done = actions::change_line(&app, &cx, owner, item_of(&at), Change::Remove, once, |_| Ok(()));
     Ok(answer(StatusCode::OK, done.await?))
 }
 
@@ -214,7 +214,8 @@ async fn remove_named(
     User(caller): User,
     Write { body, once }: Write<Remove>,
 ) -> Result<Response, Problem> {
-    let done = actions::change_line(&app, &cx, caller.id, body.product_id, Change::Remove, once, |_| Ok(()));
+    let owner = actions::owner(&app, &cx, &caller, None).await?;
+    let done = actions::change_line(&app, &cx, owner, body.product_id, Change::Remove, once, |_| Ok(()));
     Ok(answer(StatusCode::OK, done.await?))
 }
 
@@ -225,8 +226,8 @@ async fn empty(
     Path(at): Path<At>,
     Write { once, .. }: Write<()>,
 ) -> Result<Response, Problem> {
-    let user = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    Ok(answer(StatusCode::OK, actions::empty(&app, &cx, user, once).await?))
+    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    Ok(answer(StatusCode::OK, actions::empty(&app, &cx, owner, once).await?))
 }
 
 async fn contents(State(app): Shop, Path(at): Path<At>) -> Result<Response, Problem> {

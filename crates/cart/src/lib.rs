@@ -20,19 +20,36 @@ mod domain;
 mod error;
 mod http;
 mod store;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Clock, Currency, Ids};
 
 /// The tables, in the order in which they came to be.
 pub const MIGRATIONS: &[::store::Migration] = ::store::migrations!("0001_cart");
 
-/// What can be set. Nothing yet: the limits of carts are the contract's.
-#[derive(Clone, Debug, Default)]
-pub struct Config {}
+/// How long a guest's cart lies untouched before it is forgotten. A guest's session ends after a week without a
+/// sign of life, and with it the way to the cart; the rest is for orders that are still being made of it.
+const GUEST_CARTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a guest's cart lies untouched before it is forgotten (30 days); longer than guests' sessions live.
+    pub guest_carts_kept: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            guest_carts_kept: GUEST_CARTS_KEPT,
+        }
+    }
+}
 
 /// What every action of cart stands on.
 pub(crate) struct App {
@@ -40,6 +57,7 @@ pub(crate) struct App {
     clock: Clock,
     ids: Ids,
     currency: Currency,
+    config: Config,
     catalog: api::catalog::Client,
     identity: api::identity::Client,
 }
@@ -48,20 +66,28 @@ pub(crate) struct App {
 ///
 /// # Errors
 /// None today; the same in every service.
-pub async fn build(deps: serve::Deps, db: ::store::Db, _: Config) -> Result<serve::Part, ::store::Error> {
+pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> Result<serve::Part, ::store::Error> {
     let deps = deps.of("cart");
-    let app = App {
-        db: db.clone(),
-        clock: deps.clock.clone(),
-        ids: deps.ids.clone(),
-        currency: deps.shop.currency,
-        catalog: api::catalog::Client(deps.peers.peer("catalog")),
-        identity: api::identity::Client(deps.peers.peer("identity")),
-    };
+    let app = Arc::new(App::new(&deps, &db, config));
     let events = deps.peers.peer("events");
-    Ok(
-        serve::Part::new("cart", &deps, http::routes().finish(Arc::new(app)), Some(db.clone()))
-            .task(bus::relay(&db, vec![("events", events)]))
-            .task(bus::sweep(&db, &["events"])),
-    )
+    let routes = http::routes().finish(app.clone());
+    Ok(serve::Part::new("cart", &deps, routes, Some(db.clone()))
+        .task(tasks::forget(app))
+        .task(bus::relay(&db, vec![("events", events)]))
+        .task(bus::sweep(&db, &["events"])))
+}
+
+impl App {
+    /// `deps` are those of cart: its peers are spoken to as cart.
+    fn new(deps: &serve::Deps, db: &::store::Db, config: Config) -> Self {
+        Self {
+            db: db.clone(),
+            clock: deps.clock.clone(),
+            ids: deps.ids.clone(),
+            currency: deps.shop.currency,
+            config,
+            catalog: api::catalog::Client(deps.peers.peer("catalog")),
+            identity: api::identity::Client(deps.peers.peer("identity")),
+        }
+    }
 }

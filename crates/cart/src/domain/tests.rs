@@ -40,7 +40,13 @@ fn cart(lines: &[(u128, i64)]) -> Cart {
     let ids = Ids::seeded(3);
     let mut cart = Cart {
         version: 1,
-        ..Cart::new(ids.next(NOW), ids.next(NOW))
+        ..Cart::new(
+            ids.next(NOW),
+            Owner {
+                id: ids.next(NOW),
+                guest: false,
+            },
+        )
     };
     for &(number, pieces) in lines {
         cart.put(variant(number), pieces, ids.next(NOW), NOW);

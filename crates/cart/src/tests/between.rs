@@ -1,5 +1,7 @@
 //! What other services do with carts: order them, clear them, merge them.
 
+use std::time::Duration;
+
 use api::cart::{Contents, Merged};
 use base::Quantity;
 use serde_json::{Value, json};
@@ -13,6 +15,7 @@ on_both! {
     an_emptied_cart_is_left_alone_by_the_order_that_was_made_of_it
     a_guests_cart_moves_up_to_the_stock_there_is
     merges_at_once_move_each_piece_once
+    carts_that_guests_left_behind_are_forgotten
 }
 
 async fn contents(shop: &Shop, who: &Person) -> Option<Contents> {
@@ -191,4 +194,32 @@ async fn merges_at_once_move_each_piece_once(shop: Shop) {
     assert!(merges.iter().all(|done| done.merged == 7), "{merges:?}");
     assert_eq!(lines(&shop, &ada).await, ["TEA-1×7"]);
     assert_eq!(told(&shop).await.len(), 1);
+}
+
+async fn carts_that_guests_left_behind_are_forgotten(shop: Shop) {
+    shop.shelf.put("TEA-1", 1, 1999, 500);
+    let (ada, left, back) = (
+        shop.customer(1),
+        shop.person(2, Role::Guest),
+        shop.person(3, Role::Guest),
+    );
+    for who in [&ada, &left, &back] {
+        shop.call(who, "POST /cart", json!({ "productId": 1 })).await;
+    }
+    let day = Duration::from_secs(24 * 3600);
+    shop.clock.advance(29 * day);
+    // A token of that day: the ones of before have expired.
+    let again = shop.person(3, Role::Guest);
+    shop.call(&again, "POST /cart", json!({ "productId": 1 })).await;
+    shop.clock.advance(2 * day);
+    crate::actions::sweep(&shop.app, &serve::Stop::new()).await.unwrap();
+    assert_eq!(contents(&shop, &left).await, None);
+    for (who, pieces) in [(&ada, 1), (&back, 2)] {
+        assert_eq!(contents(&shop, who).await.unwrap().lines[0].quantity.pieces(), pieces);
+    }
+    assert_eq!(
+        shop.db.read(crate::store::count_lines).await.unwrap(),
+        2,
+        "no line is left without its cart"
+    );
 }

@@ -134,11 +134,13 @@ async fn carts_of_others_are_nobodys_business(shop: Shop) {
             .await;
         assert_eq!(answer.told(), (403, "forbidden"));
     }
+    for name in [&adas.to_string(), "41"] {
+        let seen = shop.call(&clerk, &format!("GET /cart/{name}"), Value::Null).await;
+        assert_eq!(seen.lines(), ["TEA-1×1"], "{name}");
+    }
     assert_eq!(
-        shop.call(&clerk, &format!("GET /cart/{adas}"), Value::Null)
-            .await
-            .lines(),
-        ["TEA-1×1"]
+        shop.call(&clerk, "GET /cart/99", Value::Null).await.told(),
+        (404, "not_found")
     );
     let helped = shop
         .call(

@@ -132,13 +132,11 @@ async fn cards(State(shelf): State<Shelf>, Json(variants): Json<Vec<VariantId>>)
     )
 }
 
-async fn user(State(shelf): State<Shelf>, Path(id): Path<UserId>) -> Result<Json<User>, Problem> {
+async fn user(State(shelf): State<Shelf>, Path(name): Path<String>) -> Result<Json<User>, Problem> {
     let goods = shelf.0.lock().unwrap();
-    let number = goods
-        .numbers
-        .get(&id)
-        .copied()
-        .ok_or_else(|| Problem::not_found("No such user."))?;
+    let fits = |(id, number): &(&UserId, &i64)| id.to_string() == name || number.to_string() == name;
+    let found = goods.numbers.iter().find(fits);
+    let (&id, &number) = found.ok_or_else(|| Problem::not_found("No such user."))?;
     Ok(Json(User {
         id,
         number: Some(number),

@@ -18,6 +18,8 @@ use super::shelf::Shelf;
 pub(crate) struct Shop {
     pub(crate) shelf: Shelf,
     pub(crate) db: Db,
+    pub(crate) app: crate::App,
+    pub(crate) clock: Clock,
     router: axum::Router,
     keys: Keys,
 }
@@ -52,7 +54,7 @@ impl Shop {
             .await
             .unwrap();
         let deps = Deps {
-            clock,
+            clock: clock.clone(),
             ids,
             keys: keys.clone(),
             mode: Mode::Development,
@@ -63,10 +65,13 @@ impl Shop {
             peers: Peers::new(peers),
             stop: Stop::new(),
         };
+        let app = crate::App::new(&deps, &db, crate::Config::default());
         let part = crate::build(deps, db.clone(), crate::Config::default()).await.unwrap();
         Self {
             shelf,
             db,
+            app,
+            clock,
             router: part.router,
             keys,
         }
