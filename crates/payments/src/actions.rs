@@ -22,6 +22,8 @@ use crate::domain::{Cause, Payment, Told};
 use crate::{App, domain};
 
 pub(crate) use pay::pay;
+#[cfg(test)]
+pub(crate) use pay::{begin_first, new_payment};
 pub(crate) use refund::refund;
 pub(crate) use resume::resume;
 pub(crate) use show::{books, process, show, standing_of};
@@ -45,21 +47,39 @@ struct Turn {
 impl Turn {
     /// As long as retries last and the caller has time; who gives up early leaves it to the task at once.
     fn of_request(app: &App, cx: &Cx) -> Self {
-        let own = app.config.retry_for + app.config.call_timeout;
-        let span = cx.left().map_or(own, |left| left.saturating_sub(ANSWER_MARGIN).min(own));
-        Self { until: now() + span, rest: Duration::ZERO }
+        let own = app.config.retry_for + 2 * app.config.call_timeout;
+        let span = cx
+            .left()
+            .map_or(own, |left| left.saturating_sub(ANSWER_MARGIN).min(own));
+        Self {
+            until: now() + span,
+            rest: Duration::ZERO,
+        }
     }
 
     /// One question and its consequence; the longer the more often it was in vain.
     fn of_resume(app: &App, tries: i64) -> Self {
         let tries = u32::try_from(tries).unwrap_or(u32::MAX);
-        let rest = domain::wait(tries, app.config.resume_every, app.config.longest_resume, app.ids.below(u64::MAX));
-        Self { until: now() + 2 * app.config.call_timeout, rest }
+        let rest = domain::wait(
+            tries,
+            app.config.resume_every,
+            app.config.longest_resume,
+            app.ids.below(u64::MAX),
+        );
+        Self {
+            until: now() + 2 * app.config.call_timeout,
+            rest,
+        }
     }
 
     /// Waits before another try, longer each time; `false` when there is no time for one.
     async fn pause(&self, app: &App, tries: u32) -> bool {
-        let pause = domain::wait(tries, app.config.first_wait, app.config.longest_wait, app.ids.below(u64::MAX));
+        let pause = domain::wait(
+            tries,
+            app.config.first_wait,
+            app.config.longest_wait,
+            app.ids.below(u64::MAX),
+        );
         if now() + pause >= self.until {
             return false;
         }
@@ -79,7 +99,10 @@ fn now() -> Instant {
 }
 
 fn cause_of(cx: &Cx) -> Cause {
-    Cause { actor: cx.actor().to_owned(), request_id: cx.request_id().to_owned() }
+    Cause {
+        actor: cx.actor().to_owned(),
+        request_id: cx.request_id().to_owned(),
+    }
 }
 
 /// How a payment stands, for orders.

@@ -191,7 +191,10 @@ impl FromStr for RefundStatus {
     type Err = ();
     fn from_str(word: &str) -> Result<Self, ()> {
         use RefundStatus::*;
-        [Pending, Completed, Failed].into_iter().find(|status| status.as_str() == word).ok_or(())
+        [Pending, Completed, Failed]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or(())
     }
 }
 
@@ -409,7 +412,10 @@ impl Payment {
                     self.failure = None;
                     Some(Told::Processed)
                 } else if self.paid_by.is_none() && was_live {
-                    self.failure = Some(failure("amount_differs", "The provider captured another amount; it is given back."));
+                    self.failure = Some(failure(
+                        "amount_differs",
+                        "The provider captured another amount; it is given back.",
+                    ));
                     Some(Told::Failed)
                 } else {
                     None
@@ -425,7 +431,8 @@ impl Payment {
                 let (status, why) = if called_off {
                     (AttemptStatus::Voided, called_off_failure())
                 } else {
-                    let detail = "The payment provider cannot be reached just now. Nothing was charged; please try again.";
+                    let detail =
+                        "The payment provider cannot be reached just now. Nothing was charged; please try again.";
                     (AttemptStatus::Failed, failure("provider_unavailable", detail))
                 };
                 attempt.status = status;
@@ -433,7 +440,13 @@ impl Payment {
                 self.unpaid(why)
             }
         };
-        Some(Settled { payment: self.changed(told, now), attempt, capture, give_back, told })
+        Some(Settled {
+            payment: self.changed(told, now),
+            attempt,
+            capture,
+            give_back,
+            told,
+        })
     }
 
     /// The order is undone: nothing may be captured from now on, and what was is given back. `None`: it is closed
@@ -447,8 +460,16 @@ impl Payment {
         let ends = self.trying.is_none() && self.captured == 0 && self.failure.is_none() && !self.closed;
         self.closed = true;
         self.refunding += give_back.map_or(0, |(_, amount)| amount);
-        let told = if ends && self.user.is_some() { self.unpaid(called_off_failure()) } else { None };
-        Some(Closed { payment: self.changed(told, now), give_back, told })
+        let told = if ends && self.user.is_some() {
+            self.unpaid(called_off_failure())
+        } else {
+            None
+        };
+        Some(Closed {
+            payment: self.changed(told, now),
+            give_back,
+            told,
+        })
     }
 
     /// Part of the money, or all of it, is to go back; what is left when no `amount` is given. Answers how much.
@@ -508,7 +529,10 @@ fn called_off_failure() -> Failure {
 
 /// A failure with its stable code and a sentence for people.
 pub fn failure(code: &str, detail: &str) -> Failure {
-    Failure { code: code.to_owned(), detail: detail.to_owned() }
+    Failure {
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+    }
 }
 
 /// How often waits double before they stay as they are: 2¹⁰ times the first wait bounds the shift.
@@ -516,12 +540,7 @@ const DOUBLINGS_MAX: u32 = 10;
 
 /// The wait before another try: `first`, doubled with each of `tries`, at most `longest`; of that between half and
 /// the whole by `draw` (any number), so that what failed together does not return together.
-pub fn wait(
-    tries: u32,
-    first: std::time::Duration,
-    longest: std::time::Duration,
-    draw: u64,
-) -> std::time::Duration {
+pub fn wait(tries: u32, first: std::time::Duration, longest: std::time::Duration, draw: u64) -> std::time::Duration {
     let whole = (first * (1 << tries.min(DOUBLINGS_MAX))).min(longest);
     let half = whole / 2;
     half + std::time::Duration::from_micros(draw % (half.as_micros() as u64 + 1))

@@ -80,7 +80,11 @@ impl From<Error> for Problem {
             Error::BadAmount(why) => Problem::invalid("The amount cannot be refunded.").field("/amount", why),
             Error::Unsigned(why) => {
                 tracing::warn!(%why, "a webhook was refused");
-                Problem::new(StatusCode::BAD_REQUEST, "bad_webhook", format!("The webhook is not accepted: {why}."))
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    "bad_webhook",
+                    format!("The webhook is not accepted: {why}."),
+                )
             }
             Error::Peer(problem) => problem,
             Error::Store(error) => serve::of_store(error),

@@ -53,7 +53,11 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .param("id", "The payment's id, or the order's id or number.")
                 .takes::<NewRefund>()
                 .gives::<Payment>(200)
-                .refuses(&[(404, "not_found"), (409, "refund_exceeds_captured"), (503, "unavailable")])
+                .refuses(&[
+                    (404, "not_found"),
+                    (409, "refund_exceeds_captured"),
+                    (503, "unavailable"),
+                ])
                 .tells(
                     "Refunds a payment",
                     "`amount`, or all that is left. A refund that the provider has not confirmed yet is `pending` in \
@@ -64,34 +68,46 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
             Route::post("/payments/webhooks/{provider}", webhook)
                 .param("provider", "The provider's name, e.g. `simulated`.")
                 .gives_nothing(204)
-                .refuses(&[(400, "bad_webhook"), (404, "not_found"), (413, "too_large"), (503, "unavailable")])
+                .refuses(&[
+                    (400, "bad_webhook"),
+                    (404, "not_found"),
+                    (413, "too_large"),
+                    (503, "unavailable"),
+                ])
                 .tells(
                     "Takes in a provider's webhook",
                     "Signed by the provider, over the raw bytes. Repetition and order do not matter.",
                 ),
         )
-        .add(Route::post("/internal/pay", pay).takes::<Pay>().gives::<Standing>(200).refuses(&[(409, "closed")]))
-        .add(Route::post("/internal/undo", undo).takes::<OfOrder>().gives::<Option<Standing>>(200))
-        .add(Route::get("/internal/standings/{order}", standing).gives::<Standing>(200).refuses(&[(404, "not_found")]))
-        .add(Route::get("/internal/payments/books", books).query::<BooksQuery>().gives::<Vec<Book>>(200))
+        .add(
+            Route::post("/internal/pay", pay)
+                .takes::<Pay>()
+                .gives::<Standing>(200)
+                .refuses(&[(409, "closed")]),
+        )
+        .add(
+            Route::post("/internal/undo", undo)
+                .takes::<OfOrder>()
+                .gives::<Option<Standing>>(200),
+        )
+        .add(
+            Route::get("/internal/standings/{order}", standing)
+                .gives::<Standing>(200)
+                .refuses(&[(404, "not_found")]),
+        )
+        .add(
+            Route::get("/internal/payments/books", books)
+                .query::<BooksQuery>()
+                .gives::<Vec<Book>>(200),
+        )
 }
 
-async fn process(
-    State(app): Here,
-    In(cx): In,
-    User(caller): User,
-    write: Write<Process>,
-) -> Answer<Reply<Payment>> {
+async fn process(State(app): Here, In(cx): In, User(caller): User, write: Write<Process>) -> Answer<Reply<Payment>> {
     let paid = actions::process(&app, &cx, &caller, write.body, write.once).await?;
     Ok(Created::new(format!("/api/payments/{}", paid.value.id), paid.value).replayed(paid.replayed))
 }
 
-async fn show(
-    State(app): Here,
-    In(cx): In,
-    User(caller): User,
-    Path(id): Path<String>,
-) -> Answer<Json<Payment>> {
+async fn show(State(app): Here, In(cx): In, User(caller): User, Path(id): Path<String>) -> Answer<Json<Payment>> {
     Ok(Json(actions::show(&app, &cx, &caller, &Ref::new(&id)).await?))
 }
 
@@ -102,15 +118,14 @@ async fn refund(
     Path(id): Path<String>,
     write: Write<NewRefund>,
 ) -> Answer<Reply<Payment>> {
-    Ok(actions::refund(&app, &cx, &clerk, &Ref::new(&id), write.body, write.once).await?.into())
+    Ok(
+        actions::refund(&app, &cx, &clerk, &Ref::new(&id), write.body, write.once)
+            .await?
+            .into(),
+    )
 }
 
-async fn webhook(
-    State(app): Here,
-    In(cx): In,
-    Path(provider): Path<String>,
-    request: Request,
-) -> Answer<StatusCode> {
+async fn webhook(State(app): Here, In(cx): In, Path(provider): Path<String>, request: Request) -> Answer<StatusCode> {
     let headers = request.headers().clone();
     // The bytes as they came: the signature is over these, not over what they mean.
     let body = serve::bytes_of(request).await?;
@@ -128,7 +143,9 @@ async fn undo(State(app): Here, In(cx): In, Body(of): Body<OfOrder>) -> Answer<J
 
 async fn standing(State(app): Here, Path(order): Path<String>) -> Answer<Json<Standing>> {
     let order: OrderId = order.parse().map_err(|_| Problem::from(Error::NoSuchPayment))?;
-    Ok(Json(actions::standing_of(&app, order).await?.ok_or(Error::NoSuchPayment)?))
+    Ok(Json(
+        actions::standing_of(&app, order).await?.ok_or(Error::NoSuchPayment)?,
+    ))
 }
 
 async fn books(State(app): Here, Query(page): Query<BooksQuery>) -> Answer<Json<Vec<Book>>> {

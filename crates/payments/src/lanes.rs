@@ -21,9 +21,19 @@ pub struct Lane {
 impl Lanes {
     /// Waits for the lane of an order.
     pub async fn enter(&self, order: OrderId) -> Lane {
-        let lock = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(order).or_default().clone();
+        let lock = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(order)
+            .or_default()
+            .clone();
         // Made before the wait, so that a caller who gives up waiting tidies up as well.
-        let mut lane = Lane { lanes: self.clone(), order, guard: None };
+        let mut lane = Lane {
+            lanes: self.clone(),
+            order,
+            guard: None,
+        };
         lane.guard = Some(lock.lock_owned().await);
         lane
     }

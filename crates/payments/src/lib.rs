@@ -94,9 +94,9 @@ impl Default for Config {
 
 impl Config {
     /// How long a driver may hold an attempt or refund before others take it up: all its retries, the calls at
-    /// the end of them, and as much again for a slow machine.
+    /// the end of them, and some more for a slow machine.
     fn held_for(&self) -> Duration {
-        self.retry_for + 2 * self.call_timeout
+        self.retry_for + 4 * self.call_timeout
     }
 }
 
@@ -118,17 +118,12 @@ pub(crate) struct App {
 pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve::Part {
     let deps = deps.of(NAME);
     let provider = simulated::Adapter::new(deps.peers.peer(simulated::NAME), &config);
-    build_with(&deps, db, config, Arc::new(provider))
+    part(&deps, app(&deps, db, config, Arc::new(provider)))
 }
 
-fn build_with(
-    deps: &serve::Deps,
-    db: ::store::Db,
-    config: Config,
-    provider: Arc<dyn provider::Provider>,
-) -> serve::Part {
-    let app = app(deps, db.clone(), config, provider);
-    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), Some(db)).task(tasks::resume(app))
+fn part(deps: &serve::Deps, app: Arc<App>) -> serve::Part {
+    let db = Some(app.db.clone());
+    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db).task(tasks::resume(app))
 }
 
 fn app(deps: &serve::Deps, db: ::store::Db, config: Config, provider: Arc<dyn provider::Provider>) -> Arc<App> {

@@ -51,7 +51,10 @@ impl Signer {
 
     /// The value of the signature's header.
     pub fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        format!("v1,{}", STANDARD.encode(self.over(id, seconds, body).finalize().into_bytes()))
+        format!(
+            "v1,{}",
+            STANDARD.encode(self.over(id, seconds, body).finalize().into_bytes())
+        )
     }
 
     /// The webhook's id, when it is genuine and fresh.
@@ -60,7 +63,10 @@ impl Signer {
     /// Why it is not believed.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Time) -> Result<String, Unsigned> {
         let text = |name: &HeaderName, told: &'static str| {
-            headers.get(name).and_then(|value| value.to_str().ok()).ok_or(Unsigned::Header(told))
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .ok_or(Unsigned::Header(told))
         };
         let id = text(&ID, "webhook-id")?;
         if id.is_empty() || id.len() > ID_MAX {
@@ -70,7 +76,9 @@ impl Signer {
         let seconds: i64 = sent.parse().map_err(|_| Unsigned::Header("webhook-timestamp"))?;
         let signatures = text(&SIGNATURE, "webhook-signature")?;
         let genuine = signatures.split(' ').any(|one| {
-            let bytes = one.strip_prefix("v1,").and_then(|encoded| STANDARD.decode(encoded).ok());
+            let bytes = one
+                .strip_prefix("v1,")
+                .and_then(|encoded| STANDARD.decode(encoded).ok());
             // `verify_slice` takes the same time wherever the first wrong byte is.
             bytes.is_some_and(|bytes| self.over(id, seconds, body).verify_slice(&bytes).is_ok())
         });
@@ -84,7 +92,10 @@ impl Signer {
     }
 
     fn over(&self, id: &str, seconds: i64, body: &[u8]) -> Hmac<Sha256> {
-        self.0.clone().chain_update(format!("{id}.{seconds}.").as_bytes()).chain_update(body)
+        self.0
+            .clone()
+            .chain_update(format!("{id}.{seconds}.").as_bytes())
+            .chain_update(body)
     }
 }
 
@@ -108,7 +119,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ID, "msg_1".parse().unwrap());
         headers.insert(TIMESTAMP, seconds.into());
-        headers.insert(SIGNATURE, signer.sign("msg_1", seconds, body.as_bytes()).parse().unwrap());
+        headers.insert(
+            SIGNATURE,
+            signer.sign("msg_1", seconds, body.as_bytes()).parse().unwrap(),
+        );
         headers
     }
 
@@ -118,8 +132,14 @@ mod tests {
         let good = signed(&signer, NOW.seconds(), "{}");
         assert_eq!(signer.verify(&good, b"{}", NOW), Ok("msg_1".to_owned()));
         assert_eq!(signer.verify(&good, b"{ }", NOW), Err(Unsigned::Mismatch));
-        assert_eq!(Signer::new(b"other", "webhooks").verify(&good, b"{}", NOW), Err(Unsigned::Mismatch));
-        assert_eq!(Signer::new(b"secret", "else").verify(&good, b"{}", NOW), Err(Unsigned::Mismatch));
+        assert_eq!(
+            Signer::new(b"other", "webhooks").verify(&good, b"{}", NOW),
+            Err(Unsigned::Mismatch)
+        );
+        assert_eq!(
+            Signer::new(b"secret", "else").verify(&good, b"{}", NOW),
+            Err(Unsigned::Mismatch)
+        );
 
         let mut renamed = good.clone();
         renamed.insert(ID, "msg_2".parse().unwrap());
@@ -133,14 +153,24 @@ mod tests {
         for absent in [ID, TIMESTAMP, SIGNATURE] {
             let mut headers = good.clone();
             headers.remove(&absent);
-            assert!(matches!(signer.verify(&headers, b"{}", NOW), Err(Unsigned::Header(_))), "{absent}");
+            assert!(
+                matches!(signer.verify(&headers, b"{}", NOW), Err(Unsigned::Header(_))),
+                "{absent}"
+            );
         }
     }
 
     #[test]
     fn old_and_future_webhooks_are_refused() {
         let signer = Signer::new(b"secret", "webhooks");
-        for (off, fine) in [(0, true), (300, true), (-300, true), (301, false), (-301, false), (i64::MAX - NOW.seconds(), false)] {
+        for (off, fine) in [
+            (0, true),
+            (300, true),
+            (-300, true),
+            (301, false),
+            (-301, false),
+            (i64::MAX - NOW.seconds(), false),
+        ] {
             let headers = signed(&signer, NOW.seconds() + off, "{}");
             assert_eq!(signer.verify(&headers, b"{}", NOW).is_ok(), fine, "{off}");
         }

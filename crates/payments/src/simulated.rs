@@ -24,6 +24,11 @@ use wire::Peer;
 
 use crate::signature::Signer;
 
+#[cfg(test)]
+pub(crate) use store::forget;
+#[cfg(test)]
+pub(crate) use webhooks::send_due;
+
 pub use adapter::Adapter;
 pub use client::{Charge, ChargeStatus, Client, Line, NewCharge, NewRefund, Statement, StatementQuery};
 pub use domain::{TOKEN_DECLINED, TOKEN_DEFAULT, TOKEN_FLAKY, TOKEN_INSUFFICIENT, TOKEN_LATE, TOKEN_SLOW};
@@ -31,8 +36,10 @@ pub use domain::{TOKEN_DECLINED, TOKEN_DEFAULT, TOKEN_FLAKY, TOKEN_INSUFFICIENT,
 /// The part's name, which is also the prefix of its tables.
 pub const NAME: &str = "simulated";
 /// The tables, step by step.
-pub const MIGRATIONS: &[::store::Migration] =
-    &[::store::Migration::new("0001_simulated", include_str!("simulated/migrations/0001_simulated.sql"))];
+pub const MIGRATIONS: &[::store::Migration] = &[::store::Migration::new(
+    "0001_simulated",
+    include_str!("simulated/migrations/0001_simulated.sql"),
+)];
 /// What webhooks are signed for; keeps the derived key apart from others of the same secret.
 const WEBHOOK_PURPOSE: &str = "simulated provider: webhooks";
 
@@ -56,12 +63,17 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { slow: SLOW, late: LATE, webhooks: None, webhook_secret: Vec::new() }
+        Self {
+            slow: SLOW,
+            late: LATE,
+            webhooks: None,
+            webhook_secret: Vec::new(),
+        }
     }
 }
 
-struct App {
-    db: ::store::Db,
+pub(crate) struct App {
+    pub(crate) db: ::store::Db,
     clock: Clock,
     ids: Ids,
     config: Config,
@@ -71,10 +83,26 @@ struct App {
 /// The provider. `db` was opened with [`MIGRATIONS`].
 pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve::Part {
     let deps = deps.of(NAME);
+    part(&deps, app(&deps, db, config))
+}
+
+pub(crate) fn app(deps: &serve::Deps, db: ::store::Db, config: Config) -> Arc<App> {
     let signer = Signer::new(&config.webhook_secret, WEBHOOK_PURPOSE);
-    let sends = config.webhooks.is_some();
-    let app =
-        Arc::new(App { db: db.clone(), clock: deps.clock.clone(), ids: deps.ids.clone(), config, signer });
-    let part = serve::Part::new(NAME, &deps, http::routes().finish(app.clone()), Some(db));
-    if sends { part.task(webhooks::send(app)) } else { part }
+    Arc::new(App {
+        db,
+        clock: deps.clock.clone(),
+        ids: deps.ids.clone(),
+        config,
+        signer,
+    })
+}
+
+pub(crate) fn part(deps: &serve::Deps, app: Arc<App>) -> serve::Part {
+    let db = Some(app.db.clone());
+    let part = serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db);
+    if app.config.webhooks.is_some() {
+        part.task(webhooks::send(app))
+    } else {
+        part
+    }
 }

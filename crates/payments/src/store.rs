@@ -24,7 +24,10 @@ const REFUND: &str = "r.id, r.payment_id, r.attempt_id, r.amount, r.surplus, r.s
 fn failure(row: &Row<'_>, first: usize) -> Result<Option<Failure>, Error> {
     let code: Option<String> = row.get(first)?;
     let detail: Option<String> = row.get(first + 1)?;
-    Ok(code.map(|code| Failure { code, detail: detail.unwrap_or_default() }))
+    Ok(code.map(|code| Failure {
+        code,
+        detail: detail.unwrap_or_default(),
+    }))
 }
 
 fn read_payment(row: &Row<'_>, first: usize) -> Result<Payment, Error> {
@@ -61,13 +64,18 @@ fn read_attempt(row: &Row<'_>, first: usize) -> Result<Attempt, Error> {
         payment: row.get(first + 1)?,
         order: row.get(first + 2)?,
         number: row.get(first + 3)?,
-        status: status.parse().map_err(|()| Error::Corrupt(format!("{status:?} is no status of an attempt")))?,
+        status: status
+            .parse()
+            .map_err(|()| Error::Corrupt(format!("{status:?} is no status of an attempt")))?,
         token: row.get(first + 5)?,
         charge: row.get(first + 6)?,
         failure: failure(row, first + 7)?,
         tries: row.get(first + 9)?,
         resume_at: row.get(first + 10)?,
-        cause: Cause { actor: row.get(first + 11)?, request_id: row.get(first + 12)? },
+        cause: Cause {
+            actor: row.get(first + 11)?,
+            request_id: row.get(first + 12)?,
+        },
         created_at: row.get(first + 13)?,
     })
 }
@@ -90,11 +98,16 @@ fn read_refund(row: &Row<'_>) -> Result<Refund, Error> {
         attempt: row.get(2)?,
         amount: row.get(3)?,
         surplus: row.get(4)?,
-        status: status.parse().map_err(|()| Error::Corrupt(format!("{status:?} is no status of a refund")))?,
+        status: status
+            .parse()
+            .map_err(|()| Error::Corrupt(format!("{status:?} is no status of a refund")))?,
         reason: row.get(6)?,
         tries: row.get(7)?,
         resume_at: row.get(8)?,
-        cause: Cause { actor: row.get(9)?, request_id: row.get(10)? },
+        cause: Cause {
+            actor: row.get(9)?,
+            request_id: row.get(10)?,
+        },
         created_at: row.get(11)?,
     })
 }
@@ -120,7 +133,9 @@ pub fn attempt(tx: &mut Tx<'_>, id: AttemptId) -> Result<Option<(Payment, Attemp
         ATTEMPT,
         " FROM payments_attempt a JOIN payments_payment p ON p.id = a.payment_id WHERE a.id = $1",
     ]);
-    tx.maybe(&sql, &args![id], |row| Ok((read_payment(row, 0)?, read_attempt(row, PAYMENT_COLUMNS)?)))
+    tx.maybe(&sql, &args![id], |row| {
+        Ok((read_payment(row, 0)?, read_attempt(row, PAYMENT_COLUMNS)?))
+    })
 }
 
 /// The newest attempt of an order.
@@ -155,8 +170,11 @@ pub fn captures(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Capture>, Err
 
 /// Every refund of a payment, the first one first.
 pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error> {
-    let sql =
-        statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2"]);
+    let sql = statement(&[
+        "SELECT ",
+        REFUND,
+        " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2",
+    ]);
     tx.all(&sql, &args![payment, ROWS_MAX], read_refund)
 }
 
@@ -168,7 +186,11 @@ pub fn refund(tx: &mut Tx<'_>, id: RefundId) -> Result<Option<Refund>, Error> {
 
 /// Payments after `after`, by id; tombstones too.
 pub fn page(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Payment>, Error> {
-    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2"]);
+    let sql = statement(&[
+        "SELECT ",
+        PAYMENT,
+        " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2",
+    ]);
     let after = after.map_or(String::new(), |id| id.to_string());
     tx.all(&sql, &args![after, limit], |row| read_payment(row, 0))
 }
@@ -185,12 +207,19 @@ pub fn captures_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<(Payme
 
 /// The refunds of several payments.
 pub fn refunds_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<Refund>, Error> {
-    let sql = statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id"]);
+    let sql = statement(&[
+        "SELECT ",
+        REFUND,
+        " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id",
+    ]);
     tx.all(&sql, &[store::texts(payments)], read_refund)
 }
 
 fn failure_args(failure: Option<&Failure>) -> [Value; 2] {
-    args![failure.map(|why| why.code.as_str()), failure.map(|why| why.detail.as_str())]
+    args![
+        failure.map(|why| why.code.as_str()),
+        failure.map(|why| why.detail.as_str())
+    ]
 }
 
 fn insert_payment_args(payment: &Payment) -> Vec<Value> {
@@ -212,7 +241,12 @@ fn insert_payment_args(payment: &Payment) -> Vec<Value> {
         payment.closed,
     ]);
     all.extend(failure_args(payment.failure.as_ref()));
-    all.extend(args![payment.version, payment.revision, payment.created_at, payment.updated_at]);
+    all.extend(args![
+        payment.version,
+        payment.revision,
+        payment.created_at,
+        payment.updated_at
+    ]);
     all
 }
 
@@ -273,8 +307,7 @@ fn attempt_args(attempt: &Attempt) -> [Value; 8] {
     ]
 }
 
-const CLAIM_NOTICES: &str =
-    "UPDATE payments_inbox SET matched_at = $2 WHERE subject = $1 AND matched_at IS NULL";
+const CLAIM_NOTICES: &str = "UPDATE payments_inbox SET matched_at = $2 WHERE subject = $1 AND matched_at IS NULL";
 
 /// What became of a first attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,7 +324,11 @@ pub enum Begun {
 pub fn add_with_attempt(tx: &mut Tx<'_>, payment: &Payment, attempt: &Attempt) -> Result<Begun, Error> {
     let (first, second) = (insert_payment_args(payment), attempt_args(attempt));
     let claim = args![attempt.id, attempt.created_at];
-    let done = tx.batch(&[(INSERT_PAYMENT, &first), (INSERT_ATTEMPT, &second), (CLAIM_NOTICES, &claim)])?;
+    let done = tx.batch(&[
+        (INSERT_PAYMENT, &first),
+        (INSERT_ATTEMPT, &second),
+        (CLAIM_NOTICES, &claim),
+    ])?;
     match done[..] {
         [0, ..] => Ok(Begun::Taken),
         [1, 1, 0] => Ok(Begun::Fresh),
@@ -304,7 +341,11 @@ pub fn add_with_attempt(tx: &mut Tx<'_>, payment: &Payment, attempt: &Attempt) -
 pub fn add_attempt(tx: &mut Tx<'_>, payment: &mut Payment, attempt: &Attempt) -> Result<Begun, Error> {
     let (first, second) = (save_payment_args(payment), attempt_args(attempt));
     let claim = args![attempt.id, attempt.created_at];
-    let done = tx.batch(&[(SAVE_PAYMENT, &first), (INSERT_ATTEMPT, &second), (CLAIM_NOTICES, &claim)])?;
+    let done = tx.batch(&[
+        (SAVE_PAYMENT, &first),
+        (INSERT_ATTEMPT, &second),
+        (CLAIM_NOTICES, &claim),
+    ])?;
     let begun = match done[..] {
         [1, 1, 0] => Begun::Fresh,
         [1, 1, _] => Begun::Awaited,
@@ -347,8 +388,14 @@ pub fn save(tx: &mut Tx<'_>, payment: &mut Payment, change: &Change<'_>) -> Resu
     if let Some(capture) = change.capture {
         let sql = "INSERT INTO payments_capture (attempt_id, payment_id, amount, charge, surplus, created_at)
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (attempt_id) DO NOTHING";
-        let values =
-            args![capture.attempt, payment.id, capture.amount, &capture.charge, capture.surplus, capture.created_at];
+        let values = args![
+            capture.attempt,
+            payment.id,
+            capture.amount,
+            &capture.charge,
+            capture.surplus,
+            capture.created_at
+        ];
         all.push((sql, values.into()));
     }
     if let Some(refund) = change.new_refund {
@@ -454,7 +501,10 @@ pub fn receive(
 pub fn notices(tx: &mut Tx<'_>, id: AttemptId) -> Result<Vec<Outcome>, Error> {
     let sql = "SELECT notice FROM payments_inbox WHERE subject = $1 ORDER BY received_at, id LIMIT $2";
     let all = tx.all(sql, &args![id, ROWS_MAX], |row| row.json::<crate::provider::Notice>(0))?;
-    Ok(all.into_iter().filter_map(crate::provider::Notice::into_outcome).collect())
+    Ok(all
+        .into_iter()
+        .filter_map(crate::provider::Notice::into_outcome)
+        .collect())
 }
 
 /// Attempts of which a webhook waits although their row is there: the two crossed on their way in.

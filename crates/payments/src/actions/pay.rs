@@ -24,7 +24,9 @@ pub(crate) async fn pay(app: &App, cx: &Cx, pay: &Pay) -> Result<Standing, Error
     };
     loop {
         let (payment, attempt) = begin(app, cx, pay).await?;
-        let Some(attempt) = attempt else { return Ok(standing(&payment)) };
+        let Some(attempt) = attempt else {
+            return Ok(standing(&payment));
+        };
         let is_own = attempt.number >= pay.attempt;
         let payment = drive(app, cx, payment, attempt, turn).await?;
         if payment.closed {
@@ -43,7 +45,10 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
     let (user, due, number, method) = (pay.user, pay.amount, pay.attempt, pay.method);
     let token = match method {
         PaymentMethod::CashOnDelivery => None,
-        _ => pay.token.clone().or_else(|| app.provider.default_token().map(str::to_owned)),
+        _ => pay
+            .token
+            .clone()
+            .or_else(|| app.provider.default_token().map(str::to_owned)),
     };
     let first = new_payment(app, pay);
     let attempt = Attempt {
@@ -64,11 +69,8 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
     let begun = app.db.write(move |tx| {
         if has_means {
             // The usual case, one breath: no payment yet.
-            let payment = first.clone().begin(attempt.id, method, now);
-            match store::add_with_attempt(tx, &payment, &attempt)? {
-                Begun::Fresh => return Ok((payment, Some(attempt.clone()))),
-                Begun::Awaited => return heed(tx, payment, attempt.clone()),
-                Begun::Taken => {}
+            if let Some(begun) = begin_first(tx, &first, &attempt)? {
+                return Ok(begun);
             }
         } else if store::add_payment(tx, &first)? {
             return Ok((first.clone(), None));
@@ -79,7 +81,10 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
             Plan::Rest => Ok((payment, None)),
             Plan::Drive => Ok((payment, last)),
             Plan::Begin => {
-                let attempt = Attempt { payment: payment.id, ..attempt.clone() };
+                let attempt = Attempt {
+                    payment: payment.id,
+                    ..attempt.clone()
+                };
                 let mut payment = payment.begin(attempt.id, method, now);
                 match store::add_attempt(tx, &mut payment, &attempt)? {
                     Begun::Awaited => heed(tx, payment, attempt),
@@ -91,8 +96,22 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
     begun.await
 }
 
+/// Writes an order's payment and first attempt; none when there is a payment already.
+pub(crate) fn begin_first(
+    tx: &mut Tx<'_>,
+    first: &Payment,
+    attempt: &Attempt,
+) -> Result<Option<(Payment, Option<Attempt>)>, Error> {
+    let payment = first.clone().begin(attempt.id, first.method, first.created_at);
+    match store::add_with_attempt(tx, &payment, attempt)? {
+        Begun::Fresh => Ok(Some((payment, Some(attempt.clone())))),
+        Begun::Awaited => heed(tx, payment, attempt.clone()).map(Some),
+        Begun::Taken => Ok(None),
+    }
+}
+
 /// The payment of an order of which nothing is known yet.
-pub(super) fn new_payment(app: &App, pay: &Pay) -> Payment {
+pub(crate) fn new_payment(app: &App, pay: &Pay) -> Payment {
     let now = app.clock.now();
     let mut payment = Payment {
         id: app.ids.next(now),
@@ -142,7 +161,8 @@ pub(super) async fn drive(
     let mut in_doubt = attempt.status == AttemptStatus::Unknown;
     let mut tries = 0;
     loop {
-        let step = domain::step(&payment, in_doubt, now() >= give_up_at);
+        // Who takes it up after a crash asks once before giving up, however long ago it began.
+        let step = domain::step(&payment, in_doubt, tries > 0 && now() >= give_up_at);
         let fault = match ask(app, cx, step, &payment, &attempt, turn).await {
             Ok(Some(outcome)) => return record(app, cx, payment, attempt, outcome, turn).await,
             Ok(None) => {
@@ -172,7 +192,11 @@ pub(super) async fn drive(
             app.db.write(move |tx| store::release_attempt(tx, id, at)).await?;
         }
         // A webhook, an undo or a twin may have been there meanwhile.
-        (payment, attempt) = app.db.read(move |tx| store::attempt(tx, id)).await?.ok_or(::store::Error::Absent)?;
+        (payment, attempt) = app
+            .db
+            .read(move |tx| store::attempt(tx, id))
+            .await?
+            .ok_or(::store::Error::Absent)?;
         if !goes_on || !attempt.is_live() {
             return Ok(payment);
         }
@@ -191,7 +215,11 @@ async fn ask(
     let question = async {
         match (step, &attempt.token) {
             (Step::Charge, Some(token)) => {
-                let charge = Charge { key: attempt.id, amount: payment.due, token: token.clone() };
+                let charge = Charge {
+                    key: attempt.id,
+                    amount: payment.due,
+                    token: token.clone(),
+                };
                 app.provider.charge(cx, &charge).await.map(Some)
             }
             (Step::Find, _) => app.provider.find(cx, attempt.id).await,
@@ -222,7 +250,8 @@ async fn record(
         };
         settle(tx, payment, attempt, &outcome)
     });
-    let (payment, back): (Payment, Option<RefundId>) = settled.await.map_err(|error: ::store::Error| Error::Store(error))?;
+    let (payment, back): (Payment, Option<RefundId>) =
+        settled.await.map_err(|error: ::store::Error| Error::Store(error))?;
     match back {
         Some(back) => refund::drive(app, cx, back, turn).await,
         None => Ok(payment),
@@ -238,7 +267,9 @@ pub(super) fn settle(
 ) -> Result<(Payment, Option<RefundId>), ::store::Error> {
     let now = tx.clock().now();
     let cause = attempt.cause.clone();
-    let Some(mut settled) = payment.clone().settle(attempt, outcome, now) else { return Ok((payment, None)) };
+    let Some(mut settled) = payment.clone().settle(attempt, outcome, now) else {
+        return Ok((payment, None));
+    };
     let back = settled.give_back.map(|amount| Refund {
         id: tx.ids().next(now),
         payment: settled.payment.id,
@@ -259,7 +290,10 @@ pub(super) fn settle(
         refund: None,
     };
     store::save(tx, &mut settled.payment, &change)?;
-    let amount = settled.capture.as_ref().map_or(settled.payment.due.minor, |capture| capture.amount);
+    let amount = settled
+        .capture
+        .as_ref()
+        .map_or(settled.payment.due.minor, |capture| capture.amount);
     let about = ("attempt", settled.attempt.id.to_string());
     tell(tx, &settled.payment, settled.told, &cause, about, amount, now)?;
     Ok((settled.payment, back.map(|back| back.id)))
@@ -270,7 +304,7 @@ const LATE: &str = "captured when nothing was due any more";
 /// Such a refund is driven right after its commit; should that fail, the task has it soon.
 const HELD_BY_NOBODY: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What an attempt and a payment say of one another, for the books.
+/// An amount in the payment's currency.
 pub(super) fn money(payment: &Payment, minor: i64) -> Money {
     Money::new(minor, payment.due.currency)
 }

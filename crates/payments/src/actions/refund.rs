@@ -31,8 +31,12 @@ pub(crate) async fn refund(
     let resume_at = now.after(app.config.held_for());
     let begun = app.db.write_once(once, move |tx| {
         let payment = store::payment(tx, id)?.ok_or(Error::NoSuchPayment)?;
-        let amount = wanted.amount.map(|amount| Money::from_amount(amount, payment.due.currency));
-        let amount = amount.transpose().map_err(|fault| Error::BadAmount(fault.to_string()))?;
+        let amount = wanted
+            .amount
+            .map(|amount| Money::from_amount(amount, payment.due.currency));
+        let amount = amount
+            .transpose()
+            .map_err(|fault| Error::BadAmount(fault.to_string()))?;
         let (mut payment, attempt, amount) = payment.refund(amount, now)?;
         let refund = Refund {
             id: refund,
@@ -47,13 +51,23 @@ pub(crate) async fn refund(
             cause: cause.clone(),
             created_at: now,
         };
-        store::save(tx, &mut payment, &Change { new_refund: Some(&refund), ..Change::default() })?;
+        store::save(
+            tx,
+            &mut payment,
+            &Change {
+                new_refund: Some(&refund),
+                ..Change::default()
+            },
+        )?;
         Ok::<_, Error>(refund.id)
     });
     let begun = begun.await?;
     drive(app, cx, begun.value, turn).await?;
     notify(app, cx, payment.order).await;
-    Ok(Answered { value: show::whole(app, id).await?, replayed: begun.replayed })
+    Ok(Answered {
+        value: show::whole(app, id).await?,
+        replayed: begun.replayed,
+    })
 }
 
 /// Asks the provider until the refund has its outcome or the turn is over; answers the payment as it then is.
@@ -102,11 +116,7 @@ async fn record(app: &App, id: RefundId, outcome: RefundStatus) -> Result<Paymen
 }
 
 /// Writes a refund's outcome; answers the payment.
-pub(super) fn settle(
-    tx: &mut ::store::Tx<'_>,
-    id: RefundId,
-    outcome: RefundStatus,
-) -> Result<Payment, ::store::Error> {
+pub(super) fn settle(tx: &mut ::store::Tx<'_>, id: RefundId, outcome: RefundStatus) -> Result<Payment, ::store::Error> {
     let now = tx.clock().now();
     let refund = store::refund(tx, id)?.ok_or(::store::Error::Absent)?;
     let payment = store::payment(tx, refund.payment)?.ok_or(::store::Error::Absent)?;
@@ -117,7 +127,22 @@ pub(super) fn settle(
         RefundStatus::Completed => payment.refunded(&refund, now),
         _ => (payment.not_refunded(&refund, now), None),
     };
-    store::save(tx, &mut payment, &Change { refund: Some((id, outcome)), ..Change::default() })?;
-    tell(tx, &payment, told, &refund.cause, ("refund", id.to_string()), refund.amount, now)?;
+    store::save(
+        tx,
+        &mut payment,
+        &Change {
+            refund: Some((id, outcome)),
+            ..Change::default()
+        },
+    )?;
+    tell(
+        tx,
+        &payment,
+        told,
+        &refund.cause,
+        ("refund", id.to_string()),
+        refund.amount,
+        now,
+    )?;
     Ok(payment)
 }

@@ -41,7 +41,9 @@ async fn resume_attempt(app: &App, due: &Attempt) -> Result<(), Error> {
     if !app.db.write(move |tx| store::claim_attempt(tx, &claim, until)).await? {
         return Ok(());
     }
-    let Some((payment, attempt)) = pay::load(app, due.id).await? else { return Ok(()) };
+    let Some((payment, attempt)) = pay::load(app, due.id).await? else {
+        return Ok(());
+    };
     if attempt.is_live() {
         let cx = cx_of(&attempt.cause);
         let payment = pay::drive(app, &cx, payment, attempt, turn).await?;
@@ -75,7 +77,9 @@ async fn heed(app: &App, id: AttemptId) -> Result<(), Error> {
         store::match_notices(tx, id, tx.clock().now())?;
         let mut order = None;
         for outcome in store::notices(tx, id)? {
-            let Some((payment, attempt)) = store::attempt(tx, id)? else { break };
+            let Some((payment, attempt)) = store::attempt(tx, id)? else {
+                break;
+            };
             order = Some((payment.order, attempt.cause.clone()));
             pay::settle(tx, payment, attempt, &outcome)?;
         }

@@ -47,27 +47,35 @@ pub(crate) async fn process(
         (Err(problem), Some((order, true))) if problem.code == "already_paid" => (order, true),
         (Err(problem), _) => return Err(Error::Peer(problem)),
     };
-    let payment = app.db.read(move |tx| store::payment_of(tx, order)).await?.ok_or(Error::NoSuchPayment)?;
-    Ok(Answered { value: whole(app, payment.id).await?, replayed })
+    let payment = app
+        .db
+        .read(move |tx| store::payment_of(tx, order))
+        .await?
+        .ok_or(Error::NoSuchPayment)?;
+    Ok(Answered {
+        value: whole(app, payment.id).await?,
+        replayed,
+    })
 }
 
 /// Remembers that the call with this key began, unless the order was paid before: a paid order is refused each time.
 /// Answers the order, and whether the call began before. None: not an order of the caller's, which orders will say.
-async fn mark(
-    app: &App,
-    cx: &Cx,
-    caller: &Caller,
-    order: &Ref,
-    once: Once,
-) -> Result<Option<(OrderId, bool)>, Error> {
-    let Some(owned) = app.orders.ownership(cx, order).await?.filter(|owned| caller.may_see(owned.user)) else {
+async fn mark(app: &App, cx: &Cx, caller: &Caller, order: &Ref, once: Once) -> Result<Option<(OrderId, bool)>, Error> {
+    let Some(owned) = app
+        .orders
+        .ownership(cx, order)
+        .await?
+        .filter(|owned| caller.may_see(owned.user))
+    else {
         return Ok(None);
     };
     let order = owned.order;
-    let begun = app.db.write_once(Some(once), move |tx| match store::payment_of(tx, order)? {
-        Some(payment) if payment.paid_by.is_some() => Err(Error::AlreadyPaid),
-        _ => Ok(order),
-    });
+    let begun = app
+        .db
+        .write_once(Some(once), move |tx| match store::payment_of(tx, order)? {
+            Some(payment) if payment.paid_by.is_some() => Err(Error::AlreadyPaid),
+            _ => Ok(order),
+        });
     let begun = begun.await?;
     Ok(Some((begun.value, begun.replayed)))
 }
@@ -83,7 +91,14 @@ async fn note(app: &App, order: &api::orders::Order) -> Result<(), Error> {
         tracing::error!(order = %id, %fault, "orders names a total that is no money");
         Problem::internal()
     })?;
-    let blank = Pay { order: id, user: order.user_id, amount: due, method: order.payment_method, token: None, attempt: 0 };
+    let blank = Pay {
+        order: id,
+        user: order.user_id,
+        amount: due,
+        method: order.payment_method,
+        token: None,
+        attempt: 0,
+    };
     let payment = pay::new_payment(app, &blank);
     app.db.write(move |tx| store::add_payment(tx, &payment)).await?;
     Ok(())
@@ -115,13 +130,18 @@ pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Re
         }
         _ => None,
     };
-    let payment = found.filter(|payment| payment.user.is_some()).ok_or(Error::NoSuchPayment)?;
+    let payment = found
+        .filter(|payment| payment.user.is_some())
+        .ok_or(Error::NoSuchPayment)?;
     if payment.user.is_some_and(|user| caller.may_see(user)) {
         return Ok(payment);
     }
     // A guest's order may have become the caller's since it was paid; orders knows.
     let owned = app.orders.ownership(cx, &Ref::Order(payment.order)).await?;
-    owned.filter(|owned| caller.may_see(owned.user)).map(|_| payment).ok_or(Error::NoSuchPayment)
+    owned
+        .filter(|owned| caller.may_see(owned.user))
+        .map(|_| payment)
+        .ok_or(Error::NoSuchPayment)
 }
 
 async fn of_order(app: &App, order: OrderId) -> Result<Option<Payment>, Error> {
@@ -204,14 +224,25 @@ fn page_of_books(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Resul
     for (payment, capture) in store::captures_of(tx, &ids)? {
         let of = entries.entry(payment).or_default();
         places.insert(capture.attempt, (payment, of.len()));
-        of.push(BookEntry { key: capture.attempt, captured: capture.amount, refunded: 0 });
+        of.push(BookEntry {
+            key: capture.attempt,
+            captured: capture.amount,
+            refunded: 0,
+        });
     }
     let refunds = store::refunds_of(tx, &ids)?;
     for refund in refunds.iter().filter(|refund| refund.status == RefundStatus::Completed) {
-        let entry = places.get(&refund.attempt).and_then(|(of, at)| entries.get_mut(of)?.get_mut(*at));
+        let entry = places
+            .get(&refund.attempt)
+            .and_then(|(of, at)| entries.get_mut(of)?.get_mut(*at));
         match entry {
             Some(entry) => entry.refunded += refund.amount,
-            None => return Err(StoreError::Corrupt(format!("refund {} gives back what was never captured", refund.id))),
+            None => {
+                return Err(StoreError::Corrupt(format!(
+                    "refund {} gives back what was never captured",
+                    refund.id
+                )));
+            }
         }
     }
     let book = |payment: Payment| Book {

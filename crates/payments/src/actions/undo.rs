@@ -13,7 +13,9 @@ use crate::{App, Error};
 /// left. `processing` in the answer: an outcome is still to come; it is seen to all the same. Harmless to repeat.
 pub(crate) async fn undo(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Standing>, Error> {
     let turn = Turn::of_request(app, cx);
-    let Some(payment) = close(app, cx, order).await? else { return Ok(None) };
+    let Some(payment) = close(app, cx, order).await? else {
+        return Ok(None);
+    };
     let payment = finish(app, cx, payment, turn).await?;
     Ok(Some(standing(&payment)))
 }
@@ -32,7 +34,9 @@ async fn close(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Payment>, Er
         if payment.user.is_none() {
             return Ok(None);
         }
-        let Some(mut closed) = payment.clone().close(now) else { return Ok(Some(payment)) };
+        let Some(mut closed) = payment.clone().close(now) else {
+            return Ok(Some(payment));
+        };
         let back = closed.give_back.map(|(attempt, amount)| Refund {
             id: refund,
             payment: closed.payment.id,
@@ -46,9 +50,24 @@ async fn close(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Payment>, Er
             cause: cause.clone(),
             created_at: now,
         });
-        store::save(tx, &mut closed.payment, &Change { new_refund: back.as_ref(), ..Change::default() })?;
+        store::save(
+            tx,
+            &mut closed.payment,
+            &Change {
+                new_refund: back.as_ref(),
+                ..Change::default()
+            },
+        )?;
         let about = ("reason", "order_closed".to_owned());
-        tell(tx, &closed.payment, closed.told, &cause, about, closed.payment.due.minor, now)?;
+        tell(
+            tx,
+            &closed.payment,
+            closed.told,
+            &cause,
+            about,
+            closed.payment.due.minor,
+            now,
+        )?;
         Ok::<_, ::store::Error>(Some(closed.payment))
     });
     Ok(closed.await?)

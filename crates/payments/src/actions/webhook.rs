@@ -18,13 +18,7 @@ struct Heard {
 
 /// Takes in a webhook of `provider` from its raw bytes. One that came before changes nothing; one that names no try
 /// of ours waits in the inbox until that try's row arrives.
-pub(crate) async fn webhook(
-    app: &App,
-    cx: &Cx,
-    provider: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<(), Error> {
+pub(crate) async fn webhook(app: &App, cx: &Cx, provider: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Error> {
     if provider != app.provider.name() {
         return Err(Error::NoSuchProvider);
     }
@@ -45,7 +39,10 @@ pub(crate) async fn webhook(
         match notice.clone() {
             Notice::Refunded { key } => {
                 let payment = refund::settle(tx, key, RefundStatus::Completed)?;
-                Ok(Some(Heard { order: payment.order, back: None }))
+                Ok(Some(Heard {
+                    order: payment.order,
+                    back: None,
+                }))
             }
             Notice::Captured { key, charge, amount } => outcome(tx, key, &Outcome::Captured { charge, amount }),
             Notice::Declined { key, failure } => outcome(tx, key, &Outcome::Declined(failure)),
@@ -62,12 +59,13 @@ pub(crate) async fn webhook(
     Ok(())
 }
 
-fn outcome(
-    tx: &mut ::store::Tx<'_>,
-    key: AttemptId,
-    outcome: &Outcome,
-) -> Result<Option<Heard>, ::store::Error> {
-    let Some((payment, attempt)) = store::attempt(tx, key)? else { return Ok(None) };
+fn outcome(tx: &mut ::store::Tx<'_>, key: AttemptId, outcome: &Outcome) -> Result<Option<Heard>, ::store::Error> {
+    let Some((payment, attempt)) = store::attempt(tx, key)? else {
+        return Ok(None);
+    };
     let (payment, back) = pay::settle(tx, payment, attempt, outcome)?;
-    Ok(Some(Heard { order: payment.order, back }))
+    Ok(Some(Heard {
+        order: payment.order,
+        back,
+    }))
 }

@@ -26,7 +26,10 @@ impl Adapter {
     pub fn new(peer: Peer, config: &crate::Config) -> Self {
         let secret = &config.webhook_secret;
         let signer = (!secret.is_empty()).then(|| Signer::new(secret, WEBHOOK_PURPOSE));
-        Self { client: Client(peer), signer }
+        Self {
+            client: Client(peer),
+            signer,
+        }
     }
 }
 
@@ -41,7 +44,11 @@ impl Provider for Adapter {
 
     fn charge<'a>(&'a self, cx: &'a Cx, charge: &'a Wanted) -> BoxFuture<'a, Result<Outcome, Fault>> {
         Box::pin(async move {
-            let new = NewCharge { key: charge.key, amount: charge.amount, token: charge.token.clone() };
+            let new = NewCharge {
+                key: charge.key,
+                amount: charge.amount,
+                token: charge.token.clone(),
+            };
             self.client.charge(cx, &new).await.map(outcome).map_err(fault)
         })
     }
@@ -56,7 +63,10 @@ impl Provider for Adapter {
 
     fn give_back<'a>(&'a self, cx: &'a Cx, back: &'a GiveBack) -> BoxFuture<'a, Result<(), Fault>> {
         Box::pin(async move {
-            let new = NewRefund { key: back.key, amount: back.amount };
+            let new = NewRefund {
+                key: back.key,
+                amount: back.amount,
+            };
             self.client.refund(cx, back.charge, &new).await.map(drop).map_err(fault)
         })
     }
@@ -82,7 +92,10 @@ impl Provider for Adapter {
 
 fn outcome(charge: Charge) -> Outcome {
     match charge.status {
-        ChargeStatus::Captured => Outcome::Captured { charge: charge.id.to_string(), amount: charge.amount },
+        ChargeStatus::Captured => Outcome::Captured {
+            charge: charge.id.to_string(),
+            amount: charge.amount,
+        },
         ChargeStatus::Declined => Outcome::Declined(charge.failure.unwrap_or_else(unexplained)),
         ChargeStatus::Voided => Outcome::Void,
     }

@@ -103,17 +103,27 @@ impl Client {
     /// Charges, once per key. A decline is a charge, not an error. Refused: 503 `provider_busy` (nothing was done),
     /// 409 `key_reused`.
     pub async fn charge(&self, cx: &Cx, charge: &NewCharge) -> Result<Charge, Problem> {
-        self.0.call(cx, Method::POST, "/internal/simulated/charges").json(charge).fetch().await
+        self.0
+            .call(cx, Method::POST, "/internal/simulated/charges")
+            .json(charge)
+            .fetch()
+            .await
     }
 
     /// What became of a key; none when it never came.
     pub async fn find(&self, cx: &Cx, key: AttemptId) -> Result<Option<Charge>, Problem> {
-        self.0.call(cx, Method::GET, format!("/internal/simulated/charges/{key}")).find().await
+        self.0
+            .call(cx, Method::GET, format!("/internal/simulated/charges/{key}"))
+            .find()
+            .await
     }
 
     /// Makes sure that nothing is captured by the key from now on. What was captured stays so.
     pub async fn void(&self, cx: &Cx, key: AttemptId) -> Result<Charge, Problem> {
-        self.0.call(cx, Method::POST, format!("/internal/simulated/charges/{key}/void")).fetch().await
+        self.0
+            .call(cx, Method::POST, format!("/internal/simulated/charges/{key}/void"))
+            .fetch()
+            .await
     }
 
     /// Gives money back, once per key. Refused: 404, 409 `refund_exceeds_captured`, 409 `key_reused`.
@@ -124,6 +134,10 @@ impl Client {
 
     /// A page of the statement.
     pub async fn statement(&self, cx: &Cx, query: &StatementQuery) -> Result<Statement, Problem> {
-        self.0.call(cx, Method::GET, "/internal/simulated/statement").query(query).fetch().await
+        self.0
+            .call(cx, Method::GET, "/internal/simulated/statement")
+            .query(query)
+            .fetch()
+            .await
     }
 }

@@ -49,5 +49,8 @@ pub fn verdict(token: &str) -> Result<(), Failure> {
         TOKEN_INSUFFICIENT => ("insufficient_funds", "There is not enough money on the card."),
         _ => ("invalid_token", "The payment token is not known to the provider."),
     };
-    Err(Failure { code: code.to_owned(), detail: detail.to_owned() })
+    Err(Failure {
+        code: code.to_owned(),
+        detail: detail.to_owned(),
+    })
 }

@@ -40,9 +40,12 @@ impl From<store::Error> for Refusal {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Busy => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, "Nothing was done. Please try again.").retry_after(1)
-            }
+            Refusal::Busy => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                BUSY,
+                "Nothing was done. Please try again.",
+            )
+            .retry_after(1),
             Refusal::NoSuchCharge => Problem::not_found("There is no charge under this key."),
             Refusal::KeyReused => Problem::conflict("key_reused", "This key was used before for something else."),
             Refusal::Exceeds => Problem::conflict("refund_exceeds_captured", "That much was not captured."),
@@ -54,13 +57,23 @@ impl From<Refusal> for Problem {
 /// What the provider answers; all to services only.
 pub(super) fn routes() -> Routes<Arc<App>> {
     Routes::new(NAME, None)
-        .add(Route::post("/internal/simulated/charges", charge).takes::<NewCharge>().gives::<Charge>(200))
+        .add(
+            Route::post("/internal/simulated/charges", charge)
+                .takes::<NewCharge>()
+                .gives::<Charge>(200),
+        )
         .add(Route::get("/internal/simulated/charges/{key}", find).gives::<Charge>(200))
         .add(Route::post("/internal/simulated/charges/{key}/void", void).gives::<Charge>(200))
         .add(
-            Route::post("/internal/simulated/charges/{key}/refunds", refund).takes::<NewRefund>().gives::<Charge>(200),
+            Route::post("/internal/simulated/charges/{key}/refunds", refund)
+                .takes::<NewRefund>()
+                .gives::<Charge>(200),
         )
-        .add(Route::get("/internal/simulated/statement", statement).query::<StatementQuery>().gives::<Statement>(200))
+        .add(
+            Route::get("/internal/simulated/statement", statement)
+                .query::<StatementQuery>()
+                .gives::<Statement>(200),
+        )
 }
 
 async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> {
@@ -70,7 +83,11 @@ async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> 
     let wanted = Charge {
         key: new.key,
         id: app.ids.next(now),
-        status: if verdict.is_ok() { ChargeStatus::Captured } else { ChargeStatus::Declined },
+        status: if verdict.is_ok() {
+            ChargeStatus::Captured
+        } else {
+            ChargeStatus::Declined
+        },
         amount: new.amount,
         refunded: Money::zero(new.amount.currency),
         failure: verdict.err(),
@@ -79,7 +96,10 @@ async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> 
     let (charge, is_new) = app
         .db
         .write(move |tx| {
-            if manner == Manner::Flaky && rows::charge(tx, new.key)?.is_none() && rows::count_fault(tx, new.key)? <= FAULTS {
+            if manner == Manner::Flaky
+                && rows::charge(tx, new.key)?.is_none()
+                && rows::count_fault(tx, new.key)? <= FAULTS
+            {
                 return Ok::<_, Refusal>(None);
             }
             add(tx, &wanted, tells).map(Some)
@@ -111,7 +131,11 @@ fn add(tx: &mut Tx<'_>, wanted: &Charge, tells: bool) -> Result<(Charge, bool), 
     }
     let there = rows::charge(tx, wanted.key)?.ok_or(store::Error::Absent)?;
     let either_void = [there.status, wanted.status].contains(&ChargeStatus::Voided);
-    if there.amount == wanted.amount || either_void { Ok((there, false)) } else { Err(Refusal::KeyReused) }
+    if there.amount == wanted.amount || either_void {
+        Ok((there, false))
+    } else {
+        Err(Refusal::KeyReused)
+    }
 }
 
 fn key_of(text: &str) -> Result<AttemptId, Refusal> {
@@ -161,7 +185,12 @@ async fn refund(State(app): Here, Path(key): Path<String>, Body(new): Body<NewRe
 
 async fn statement(State(app): Here, Query(page): Query<StatementQuery>) -> Answer<Statement> {
     let limit = page.limit.unwrap_or(LINES_MAX).clamp(1, LINES_MAX);
-    let lines = app.db.scan(move |tx| Ok::<_, Refusal>(rows::statement(tx, page.after, limit)?)).await?;
-    let next = (lines.len() == limit as usize).then(|| lines.last().map(|line| line.key)).flatten();
+    let lines = app
+        .db
+        .scan(move |tx| Ok::<_, Refusal>(rows::statement(tx, page.after, limit)?))
+        .await?;
+    let next = (lines.len() == limit as usize)
+        .then(|| lines.last().map(|line| line.key))
+        .flatten();
     Ok(Json(Statement { lines, next }))
 }

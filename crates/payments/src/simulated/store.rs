@@ -6,8 +6,7 @@ use store::{Error, Row, Tx, args};
 
 use super::client::{Charge, ChargeStatus, Line};
 
-const CHARGE: &str =
-    "SELECT key, id, status, amount, currency, refunded, failure_code, failure_detail FROM simulated_charge WHERE key = $1";
+const CHARGE: &str = "SELECT key, id, status, amount, currency, refunded, failure_code, failure_detail FROM simulated_charge WHERE key = $1";
 
 fn read_charge(row: &Row<'_>) -> Result<Charge, Error> {
     let status: String = row.get(2)?;
@@ -25,7 +24,10 @@ fn read_charge(row: &Row<'_>) -> Result<Charge, Error> {
         },
         amount: Money::new(row.get(3)?, currency),
         refunded: Money::new(row.get(5)?, currency),
-        failure: code.map(|code| Failure { code, detail: detail.unwrap_or_default() }),
+        failure: code.map(|code| Failure {
+            code,
+            detail: detail.unwrap_or_default(),
+        }),
     })
 }
 
@@ -97,7 +99,11 @@ pub fn statement(tx: &mut Tx<'_>, after: Option<AttemptId>, limit: u32) -> Resul
                WHERE key > $1 ORDER BY key LIMIT $2";
     let after = after.map_or(String::new(), |key| key.to_string());
     tx.all(sql, &args![after, limit], |row| {
-        Ok(Line { key: row.get(0)?, captured: row.get(1)?, refunded: row.get(2)? })
+        Ok(Line {
+            key: row.get(0)?,
+            captured: row.get(1)?,
+            refunded: row.get(2)?,
+        })
     })
 }
 
@@ -113,15 +119,29 @@ pub fn add_webhook(tx: &mut Tx<'_>, id: EventId, body: &str, now: Time) -> Resul
 /// Webhooks that are due.
 pub fn webhooks_due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<Waiting>, Error> {
     let sql = "SELECT id, body, tries FROM simulated_webhook WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2";
-    tx.all(sql, &args![now, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    tx.all(sql, &args![now, limit], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })
 }
 
 /// A webhook arrived, or is given up.
 pub fn drop_webhook(tx: &mut Tx<'_>, id: EventId) -> Result<(), Error> {
-    tx.run("DELETE FROM simulated_webhook WHERE id = $1", &args![id]).map(drop)
+    tx.run("DELETE FROM simulated_webhook WHERE id = $1", &args![id])
+        .map(drop)
 }
 
 /// A webhook did not arrive; it is tried again at `at`.
 pub fn delay_webhook(tx: &mut Tx<'_>, id: EventId, at: Time) -> Result<(), Error> {
-    tx.run("UPDATE simulated_webhook SET tries = tries + 1, due_at = $2 WHERE id = $1", &args![id, at]).map(drop)
+    tx.run(
+        "UPDATE simulated_webhook SET tries = tries + 1, due_at = $2 WHERE id = $1",
+        &args![id, at],
+    )
+    .map(drop)
+}
+
+/// A provider that breaks its word: the key is as if it had never come.
+#[cfg(test)]
+pub fn forget(tx: &mut Tx<'_>, key: AttemptId) -> Result<(), Error> {
+    tx.run("DELETE FROM simulated_charge WHERE key = $1", &args![key])
+        .map(drop)
 }

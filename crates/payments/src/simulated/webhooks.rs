@@ -47,7 +47,10 @@ pub(super) enum Subject {
 
 /// Puts a webhook on its way, in the transaction of what it tells of.
 pub(super) fn tell(tx: &mut Tx<'_>, kind: &str, data: Subject) -> Result<(), store::Error> {
-    let message = Message { kind: kind.to_owned(), data };
+    let message = Message {
+        kind: kind.to_owned(),
+        data,
+    };
     let body = serde_json::to_string(&message).map_err(|fault| store::Error::Sql(fault.to_string()))?;
     let now = tx.clock().now();
     rows::add_webhook(tx, tx.ids().next(now), &body, now)
@@ -71,13 +74,20 @@ pub(super) fn send(app: Arc<App>) -> serve::Task {
     })
 }
 
-/// Sends what is due now.
-pub(super) async fn send_due(app: &App) -> Result<(), store::Error> {
-    let Some(shop) = &app.config.webhooks else { return Ok(()) };
+/// Sends what is due now; answers how many there were.
+pub(crate) async fn send_due(app: &App) -> Result<usize, store::Error> {
+    let Some(shop) = &app.config.webhooks else { return Ok(0) };
     let now = app.clock.now();
-    for (id, body, tries) in app.db.read(move |tx| rows::webhooks_due(tx, now, BATCH)).await? {
+    let due = app.db.read(move |tx| rows::webhooks_due(tx, now, BATCH)).await?;
+    let count = due.len();
+    for (id, body, tries) in due {
         let arrived = post(app, shop, id, body).await;
-        let wait = domain::wait(tries.try_into().unwrap_or(u32::MAX), FIRST_WAIT, LONGEST_WAIT, app.ids.below(u64::MAX));
+        let wait = domain::wait(
+            tries.try_into().unwrap_or(u32::MAX),
+            FIRST_WAIT,
+            LONGEST_WAIT,
+            app.ids.below(u64::MAX),
+        );
         let again = app.clock.now().after(wait);
         let done = app.db.write(move |tx| match &arrived {
             Err(_) if tries < TRIES_MAX => rows::delay_webhook(tx, id, again),
@@ -85,7 +95,7 @@ pub(super) async fn send_due(app: &App) -> Result<(), store::Error> {
         });
         done.await?;
     }
-    Ok(())
+    Ok(count)
 }
 
 async fn post(app: &App, shop: &Peer, id: EventId, body: String) -> Result<(), Problem> {
@@ -100,5 +110,9 @@ async fn post(app: &App, shop: &Peer, id: EventId, body: String) -> Result<(), P
         .body(Body::from(body))
         .map_err(|fault| Problem::invalid(fault.to_string()))?;
     let status = shop.forward(request).await?.status();
-    if status.is_success() { Ok(()) } else { Err(Problem::new(status, "refused", "the shop did not take the webhook")) }
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Problem::new(status, "refused", "the shop did not take the webhook"))
+    }
 }
