@@ -69,12 +69,9 @@ pub(crate) struct App {
 pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> Result<serve::Part, ::store::Error> {
     let deps = deps.of("cart");
     let app = Arc::new(App::new(&deps, &db, config));
-    let events = deps.peers.peer("events");
     let routes = http::routes().finish(app.clone());
-    Ok(serve::Part::new("cart", &deps, routes, Some(db.clone()))
-        .task(tasks::forget(app))
-        .task(bus::relay(&db, vec![("events", events)]))
-        .task(bus::sweep(&db, &["events"])))
+    Ok(serve::Part::new("cart", &deps, routes, Some(db))
+        .task(tasks::forget(app)))
 }
 
 impl App {

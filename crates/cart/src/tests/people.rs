@@ -362,3 +362,28 @@ async fn an_archived_product_can_only_go(shop: Shop) {
         ["POT-2×1"]
     );
 }
+
+/// Two processes on one database: the guard of the cart's version is all that stands between them.
+#[tokio::test]
+async fn adds_of_two_processes_all_count() {
+    let url = testkit::postgres::database().await.unwrap();
+    let engine = store::Engine::Postgres { url };
+    let (one, other) = (Shop::open(engine.clone()).await, Shop::open(engine).await);
+    for shop in [&one, &other] {
+        shop.shelf.put("TEA-1", 1, 1999, 1_000);
+    }
+    let ada = one.customer(1);
+    let adds = (0..40).map(|turn| {
+        let shop = if turn % 2 == 0 { &one } else { &other };
+        shop.call(&ada, "POST /cart", json!({ "productId": 1 }))
+    });
+    let answers = futures_util::future::join_all(adds).await;
+    let done = answers.iter().filter(|answer| answer.status == 201).count();
+    assert!(
+        answers.iter().all(|answer| matches!(answer.status, 201 | 503)),
+        "{answers:?}"
+    );
+    assert_eq!(done, 40, "the closures run again until they get through");
+    let lines = one.call(&ada, "GET /cart", Value::Null).await.lines();
+    assert_eq!(lines, [format!("TEA-1×{done}")]);
+}

@@ -47,7 +47,7 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(engine: Engine, shelf: Shelf, peers: impl IntoIterator<Item = Peer>) -> Self {
-        let (clock, ids) = (Clock::paused(Time::from_micros(1_900_000_000_000_000)), Ids::seeded(11));
+        let (clock, ids) = (Clock::paused(Time::from_micros(1_900_000_000_000_000)), Ids::random());
         let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
         let settings = Settings::new(engine, "cart");
         let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), ids.clone())
