@@ -121,7 +121,7 @@ impl Db {
             Running::File(file) => file.read(shared, &mut act),
             Running::Memory(conn) => file::read(&conn.lock().unwrap_or_else(PoisonError::into_inner), shared, &mut act),
             Running::Server(server) => {
-                let (job, answer) = Closure::new(act);
+                let (job, answer) = Closure::waiting(act);
                 server.read(job)?;
                 answer.await.unwrap_or_else(|_| Err(closed().into()))
             }
@@ -163,7 +163,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (job, answer) = Closure::new(act);
+        let (job, answer) = Closure::waiting(act);
         self.enqueue(job)?;
         self.drive();
         answer.await.unwrap_or_else(|_| Err(closed().into()))

@@ -1,9 +1,9 @@
 //! Closures that share a commit do not share their fate.
 
 use futures_util::future::join_all;
-use store::{Combiner, Db, Error, Tx, args};
+use store::{Combiner, Db, Error, Migration, Outgoing, Tx, args, outbox_after};
 
-use crate::place::{Hold, Place, Refusal, balance, open, pay_in};
+use crate::place::{Hold, Place, Refusal, balance, event, open, pay_in};
 use crate::{in_memory, on_both};
 
 on_both! {
@@ -13,6 +13,7 @@ on_both! {
     a_batch_answers_each_item
     a_bad_item_spoils_only_itself
     a_contended_batch_runs_again
+    a_refused_commit_hurts_only_its_cause
     one_connection_per_item_or_many_the_sum_is_the_same
 }
 
@@ -180,6 +181,52 @@ async fn a_contended_batch_runs_again(place: Place) {
     assert_eq!(take.call(("ada", 4)).await, Ok(6));
     assert_eq!(db.figures().reruns, 1);
     assert_eq!(balance(&db, "ada").await, Some(6));
+}
+
+/// What is only checked at COMMIT fails the whole group, which then runs one by one.
+async fn a_refused_commit_hurts_only_its_cause(place: Place) {
+    let late = Migration::new(
+        "0002_late",
+        "CREATE TABLE bank_card (number BIGINT PRIMARY KEY,
+            name TEXT NOT NULL REFERENCES bank_account (name) DEFERRABLE INITIALLY DEFERRED);",
+    );
+    let db = open(place.settings(), &[crate::place::BANK[0], late]).await.unwrap();
+    let card = |number: i64, name: &'static str, event: Outgoing| {
+        db.write(move |tx| {
+            tx.run(
+                "INSERT INTO bank_card (number, name) VALUES ($1, $2)",
+                &args![number, name],
+            )?;
+            tx.emit(event.clone())
+        })
+    };
+    pay_in(&db, "ada", 1).await.unwrap();
+    let (held, hold) = Hold::on(&db);
+    let (_, _, first, orphan, second, _) = tokio::join!(
+        held,
+        async { hold.wait() },
+        card(1, "ada", event(&db, "first", 1)),
+        card(2, "nobody", event(&db, "orphan", 1)),
+        card(3, "ada", event(&db, "second", 1)),
+        async { hold.go() },
+    );
+    assert_eq!((first, second), (Ok::<(), Error>(()), Ok(())));
+    assert!(matches!(orphan, Err(Error::Sql(_))), "{orphan:?}");
+    let kept: Result<_, Error> = db
+        .read(|tx| {
+            let cards = tx.all("SELECT number FROM bank_card ORDER BY number", &[], |row| {
+                row.get::<i64>(0)
+            })?;
+            let told = outbox_after(tx, 0, 10)?
+                .into_iter()
+                .map(|stored| (stored.seq, stored.event.subject));
+            Ok((cards, told.collect::<Vec<_>>()))
+        })
+        .await;
+    assert_eq!(
+        kept,
+        Ok((vec![1, 3], vec![(1, "first".to_owned()), (2, "second".to_owned())]))
+    );
 }
 
 /// Two processes on one database: no update is lost, whoever waits for whom.
