@@ -2,6 +2,7 @@
 
 mod cards;
 mod holds;
+mod names;
 mod products;
 mod stock;
 
@@ -26,7 +27,10 @@ pub struct By {
 
 impl From<&Cx> for By {
     fn from(cx: &Cx) -> Self {
-        Self { actor: cx.actor().to_owned(), request_id: cx.request_id().to_owned() }
+        Self {
+            actor: cx.actor().to_owned(),
+            request_id: cx.request_id().to_owned(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod change;
 mod check;
+mod choice;
 mod facts;
 mod hold;
 mod sku;

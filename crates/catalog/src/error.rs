@@ -64,12 +64,21 @@ pub enum Error {
     /// The reservation was undone, or there is none.
     #[error("the reservation of {0} is closed")]
     Closed(OrderId),
+    /// The file to be imported is no product file; the sentence says why.
+    #[error("{0}")]
+    NoProducts(String),
+    /// The file to be imported broke off.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 impl Error {
     /// One wrong field.
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Error::Invalid(vec![FieldFault { pointer: pointer.into(), detail: detail.into() }])
+        Error::Invalid(vec![FieldFault {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        }])
     }
 }
 
@@ -85,9 +94,10 @@ impl From<Refusal> for Error {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Store(store::Error::Duplicate(_)) => {
-                Problem::conflict("duplicate", "Somebody took this SKU or handle a moment ago. Choose another one.")
-            }
+            Error::Store(store::Error::Duplicate(_)) => Problem::conflict(
+                "duplicate",
+                "Somebody took this SKU or handle a moment ago. Choose another one.",
+            ),
             Error::Store(error) => serve::of_store(error),
             Error::NoSuchProduct(which) => Problem::not_found(format!("There is no product {which}.")),
             Error::NoSuchVariant(which) => Problem::not_found(format!("This product has no variant {which}.")),
@@ -128,9 +138,20 @@ impl From<Error> for Problem {
             Error::OutOfStock(lines) => {
                 Problem::conflict("out_of_stock", "There is not enough of everything.").with("lines", lines)
             }
-            Error::Closed(order) => {
-                Problem::conflict("closed", format!("The reservation of {order} was undone or never made."))
-            }
+            Error::NoProducts(reason) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "not_a_product_file",
+                format!("Nothing was imported: {reason}."),
+            ),
+            Error::Unreadable(reason) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "unreadable_file",
+                format!("The file broke off ({reason}). What came before is in; send the whole file again."),
+            ),
+            Error::Closed(order) => Problem::conflict(
+                "closed",
+                format!("The reservation of {order} was undone or never made."),
+            ),
         }
     }
 }

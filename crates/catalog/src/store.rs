@@ -4,6 +4,7 @@
 //! which is the one place that a search engine would replace.
 
 mod cards;
+mod exports;
 mod lists;
 mod products;
 mod reservations;
@@ -12,14 +13,18 @@ mod shelves;
 mod variants;
 
 pub use cards::{CardRow, Wanted, cards, former};
+pub use exports::{product_metadata, variant_metadata};
 pub use lists::{Filter, From, Listed, Order, list};
 pub use products::{
-    Found, NewRow, Which, archive, free_handles, handles_taken, insert, kept, product, products, rename, save, skus_taken,
+    Found, NewRow, Which, archive, free_handles, handles_taken, insert, kept, product, products, rename, save,
+    skus_taken,
 };
+#[cfg(test)]
+pub use reservations::books;
 pub use reservations::{hold, load};
-pub use rows::{Column, Rows};
+pub use rows::Rows;
 pub use shelves::{Change, Stocked, adjust, received, reset, shelf};
-pub use variants::{NewVariantRow, insert as insert_variants, archive as archive_variants, save as save_variants};
+pub use variants::{NewVariantRow, archive as archive_variants, insert as insert_variants, save as save_variants};
 
 /// The one price list for now.
 const PRICE_LIST: &str = "default";

@@ -26,8 +26,14 @@ pub async fn resolve(app: &App, picks: Vec<Pick>) -> Result<Vec<Picked>, Error> 
         .read(move |tx| {
             let found = Shelves::load(tx, picks.iter(), currency)?;
             let picked = picks.iter().map(|pick| match found.pick(pick) {
-                Ok(row) => Picked { card: Some(row.card.clone()), problem: None },
-                Err(error) => Picked { card: None, problem: Some(Problem::from(error)) },
+                Ok(row) => Picked {
+                    card: Some(row.card.clone()),
+                    problem: None,
+                },
+                Err(error) => Picked {
+                    card: None,
+                    problem: Some(Problem::from(error)),
+                },
             });
             Ok::<_, Error>(picked.collect())
         })
@@ -41,7 +47,10 @@ pub async fn resolve(app: &App, picks: Vec<Pick>) -> Result<Vec<Picked>, Error> 
 pub async fn cards(app: &App, variants: Vec<VariantId>) -> Result<Vec<Card>, Error> {
     bounded(variants.len())?;
     let currency = app.currency;
-    let wanted = Wanted { variants, ..Wanted::default() };
+    let wanted = Wanted {
+        variants,
+        ..Wanted::default()
+    };
     app.db
         .read(move |tx| {
             let found = rows::cards(tx, &wanted, currency)?;
@@ -92,13 +101,24 @@ impl Shelves {
         if !unknown.is_empty() {
             let moved = rows::former(tx, &unknown)?;
             let products = moved.iter().map(|(_, product)| *product).collect();
-            let more = rows::cards(tx, &Wanted { products, ..Wanted::default() }, currency)?;
+            let more = rows::cards(
+                tx,
+                &Wanted {
+                    products,
+                    ..Wanted::default()
+                },
+                currency,
+            )?;
             for (handle, product) in moved {
                 if let Some(row) = more.iter().find(|row| row.card.product == product) {
                     former.insert(handle, row.handle.clone());
                 }
             }
-            found.extend(more.into_iter().filter(|row| !known_in(&found, row)).collect::<Vec<_>>());
+            found.extend(
+                more.into_iter()
+                    .filter(|row| !known_in(&found, row))
+                    .collect::<Vec<_>>(),
+            );
         }
         Ok(Self { found, former })
     }
@@ -109,7 +129,10 @@ impl Shelves {
             (Some(which), _) => self.named(which, |row| row.status == Status::Active)?,
             (None, Some(sku)) => {
                 let named = |row: &&CardRow| row.card.sku == *sku && row.card.for_sale;
-                self.found.iter().find(named).ok_or_else(|| Error::NoSuchProduct(Ref::Text(sku.clone())))?
+                self.found
+                    .iter()
+                    .find(named)
+                    .ok_or_else(|| Error::NoSuchProduct(Ref::Text(sku.clone())))?
             }
             (None, None) => return Err(Error::field("/productId", "is needed, or `variantId`, or `sku`")),
         };
@@ -145,7 +168,11 @@ impl Shelves {
             Ref::Text(text) => row.handle == *self.former.get(text).unwrap_or(text),
             _ => false,
         };
-        self.found.iter().filter(|row| !row.archived && seen(row)).filter(of_product).collect()
+        self.found
+            .iter()
+            .filter(|row| !row.archived && seen(row))
+            .filter(of_product)
+            .collect()
     }
 }
 

@@ -50,7 +50,9 @@ pub async fn change_stock(
         .write_once(once, move |tx| {
             let (variant, alone) = meant(tx, &product, variant.as_deref(), currency)?;
             let before = rows::shelf(tx, variant)?;
-            let stale = if_match.as_deref().is_some_and(|tags| !names_stock(tags, before.version, alone));
+            let stale = if_match
+                .as_deref()
+                .is_some_and(|tags| !names_stock(tags, before.version, alone));
             if stale {
                 return Err(Error::Stale);
             }
@@ -82,9 +84,10 @@ fn asked(change: ChangeStock) -> Result<To, Error> {
     match (change.quantity, change.set) {
         (Some(_), Some(_)) => Err(Error::field("/set", "stands beside `quantity`; give one of them")),
         (None, None) => Err(Error::field("/quantity", "is needed, or `set`")),
-        (Some(pieces), None) if !(-STOCK_MAX..=STOCK_MAX).contains(&pieces) => {
-            Err(Error::field("/quantity", format!("must be from -{STOCK_MAX} to {STOCK_MAX}")))
-        }
+        (Some(pieces), None) if !(-STOCK_MAX..=STOCK_MAX).contains(&pieces) => Err(Error::field(
+            "/quantity",
+            format!("must be from -{STOCK_MAX} to {STOCK_MAX}"),
+        )),
         (None, Some(pieces)) if !(0..=STOCK_MAX).contains(&pieces) => {
             Err(Error::field("/set", format!("must be from 0 to {STOCK_MAX}")))
         }
@@ -108,9 +111,18 @@ fn move_to(
         return Err(Error::field("/quantity", format!("would leave more than {STOCK_MAX}")));
     }
     if on_hand < before.reserved && !before.oversell {
-        return Err(Error::StockReserved { stock: before.on_hand, reserved: before.reserved });
+        return Err(Error::StockReserved {
+            stock: before.on_hand,
+            reserved: before.reserved,
+        });
     }
-    let change = Change { variant, on_hand, reason, actor: by.actor.clone(), request_id: by.request_id.clone() };
+    let change = Change {
+        variant,
+        on_hand,
+        reason,
+        actor: by.actor.clone(),
+        request_id: by.request_id.clone(),
+    };
     let after = rows::adjust(tx, before, change)?;
     let data = json!({
         "variantId": variant,
@@ -119,7 +131,14 @@ fn move_to(
         "stock": after.on_hand,
         "reserved": after.reserved,
     });
-    tell(tx, by, "InventoryAdjusted", variant.to_string(), after.adjustments, &data)?;
+    tell(
+        tx,
+        by,
+        "InventoryAdjusted",
+        variant.to_string(),
+        after.adjustments,
+        &data,
+    )?;
     Ok(after)
 }
 
@@ -131,7 +150,12 @@ fn meant(
     currency: base::Currency,
 ) -> Result<(VariantId, bool), Error> {
     let seen = |row: &rows::CardRow| row.status != Status::Archived;
-    let of = |which: Ref| [Pick { product: Some(which), ..Pick::default() }];
+    let of = |which: Ref| {
+        [Pick {
+            product: Some(which),
+            ..Pick::default()
+        }]
+    };
     let found = Shelves::load(tx, of(product.clone()).iter(), currency)?;
     let Some(variant) = variant else {
         if matches!(product, Ref::Variant(_)) {
@@ -158,11 +182,21 @@ fn meant(
         Ref::Variant(id) => row.card.variant == *id,
         _ => row.card.sku == variant,
     };
-    let row = of_product.iter().find(is_it).ok_or_else(|| Error::NoSuchVariant(variant.to_owned()))?;
+    let row = of_product
+        .iter()
+        .find(is_it)
+        .ok_or_else(|| Error::NoSuchVariant(variant.to_owned()))?;
     Ok((row.card.variant, of_product.len() == 1))
 }
 
 fn shown(row: Stocked) -> Tagged<Stock> {
-    let value = Stock { stock: row.on_hand, reserved: row.reserved, available: row.on_hand - row.reserved };
-    Tagged { value, tag: stock_tag(row.version) }
+    let value = Stock {
+        stock: row.on_hand,
+        reserved: row.reserved,
+        available: row.on_hand - row.reserved,
+    };
+    Tagged {
+        value,
+        tag: stock_tag(row.version),
+    }
 }

@@ -5,9 +5,9 @@ use base::Currency;
 use wire::FieldFault;
 
 use super::check::{
-    Faults, compare_at_of, description_of, handle_of, images_of, line, metadata_of, price_of, sku_of, tags_of,
-    variants_of, word,
+    Faults, compare_at_of, description_of, handle_of, images_of, line, metadata_of, price_of, sku_of, tags_of, word,
 };
+use super::choice::variants_of;
 use super::{CATEGORY_DEFAULT, Draft, DraftVariant, Kept, NAME_MAX, VariantFacts, choice_key};
 
 /// The product with the fields given. `price`, `sku` and `compareAtPrice` are those of an only variant; `variants`
@@ -22,7 +22,11 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
     if let Some(name) = &change.name {
         facts.name = line("/name", name, NAME_MAX, &mut faults);
     }
-    if let Some(handle) = change.handle.as_deref().and_then(|handle| handle_of(handle, &mut faults)) {
+    if let Some(handle) = change
+        .handle
+        .as_deref()
+        .and_then(|handle| handle_of(handle, &mut faults))
+    {
         facts.handle = handle;
     }
     if let Some(description) = &change.description {
@@ -49,12 +53,15 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
         Some(status) => facts.status = status,
         None => {}
     }
-    let price = change.price.and_then(|price| price_of("/price", price, currency, &mut faults));
+    let price = change
+        .price
+        .and_then(|price| price_of("/price", price, currency, &mut faults));
     match change.variants.filter(|variants| !variants.is_empty()) {
         Some(variants) => {
-            for (field, given) in
-                [("/sku", change.sku.is_some()), ("/compareAtPrice", change.compare_at_price.is_some())]
-            {
+            for (field, given) in [
+                ("/sku", change.sku.is_some()),
+                ("/compareAtPrice", change.compare_at_price.is_some()),
+            ] {
                 if given {
                     faults.add(field, "belongs into the variants when there are some");
                 }
@@ -62,7 +69,8 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
             let options = change.options.unwrap_or_else(|| draft.facts.options.clone());
             let given = variants.clone();
             // A price is needed only where no variant of before has one; that is found below.
-            let (options, mut variants) = variants_of(options, variants, Some(price.unwrap_or(0)), currency, &mut faults);
+            let (options, mut variants) =
+                variants_of(options, variants, Some(price.unwrap_or(0)), currency, &mut faults);
             for (place, (variant, given)) in variants.iter_mut().zip(&given).enumerate() {
                 keep(kept, variant, given, change.price.is_some());
                 let known = of_choice(kept, &variant.facts.choice).is_some();
@@ -77,7 +85,11 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
             if change.options.is_some() {
                 faults.add("/variants", "is needed where options change: one for each choice");
             }
-            let only = if let [only] = draft.variants.as_mut_slice() { Some(&mut only.facts) } else { None };
+            let only = if let [only] = draft.variants.as_mut_slice() {
+                Some(&mut only.facts)
+            } else {
+                None
+            };
             let Some(only) = only else {
                 for (field, given) in [
                     ("/price", change.price.is_some()),
@@ -113,7 +125,9 @@ fn of_choice<'a>(kept: &'a Kept, choice: &[String]) -> Option<&'a VariantFacts> 
 
 /// Gives a variant back what it had and what the change does not name.
 fn keep(kept: &Kept, variant: &mut DraftVariant, given: &NewVariant, priced: bool) {
-    let Some(old) = of_choice(kept, &variant.facts.choice) else { return };
+    let Some(old) = of_choice(kept, &variant.facts.choice) else {
+        return;
+    };
     let new = &mut variant.facts;
     if given.price.is_none() && !priced {
         new.price_minor = old.price_minor;

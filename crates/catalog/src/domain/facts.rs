@@ -132,7 +132,10 @@ impl Kept {
             variants: self
                 .variants
                 .iter()
-                .map(|variant| DraftVariant { facts: variant.facts.clone(), stock: 0 })
+                .map(|variant| DraftVariant {
+                    facts: variant.facts.clone(),
+                    stock: 0,
+                })
                 .collect(),
             handle_made: false,
         }
@@ -161,17 +164,29 @@ impl VariantFacts {
 
 /// What two spellings of the same choice have in common.
 pub fn choice_key(choice: &[String]) -> String {
-    choice.iter().map(|value| fold(value)).collect::<Vec<_>>().join("\u{1f}")
+    choice
+        .iter()
+        .map(|value| fold(value))
+        .collect::<Vec<_>>()
+        .join("\u{1f}")
 }
 
 /// A variant's name: the chosen values, or the product's name where nothing is chosen.
 pub fn variant_name(product: &str, choice: &[String]) -> String {
-    if choice.is_empty() { product.to_owned() } else { choice.join(" / ") }
+    if choice.is_empty() {
+        product.to_owned()
+    } else {
+        choice.join(" / ")
+    }
 }
 
 /// A variant's name beside other products: `Varsity Top, Small`.
 pub fn card_name(product: &str, choice: &[String]) -> String {
-    if choice.is_empty() { product.to_owned() } else { format!("{product}, {}", choice.join(" / ")) }
+    if choice.is_empty() {
+        product.to_owned()
+    } else {
+        format!("{product}, {}", choice.join(" / "))
+    }
 }
 
 /// The folded beginning of a name, by which lists sort.

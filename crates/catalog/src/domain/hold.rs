@@ -208,7 +208,11 @@ pub struct Decisions {
 /// Decides a batch in order of arrival. `shelves` holds the stock of every variant that a command or a
 /// reservation names (what is absent is unknown), `held` the reservation of every order that has one.
 pub fn decide(asked: &[Asked], shelves: &HashMap<VariantId, Shelf>, held: &HashMap<OrderId, Held>) -> Decisions {
-    let mut desk = Desk { shelves, held, done: Decisions::default() };
+    let mut desk = Desk {
+        shelves,
+        held,
+        done: Decisions::default(),
+    };
     for (place, asked) in asked.iter().enumerate() {
         let answer = match &asked.command {
             Command::Reserve(order, lines) => desk.reserve(place, *order, lines, asked),
@@ -265,13 +269,21 @@ impl Desk<'_> {
             .into_iter()
             .map(|(variant, quantity)| {
                 let counted = self.shelf(variant).is_some_and(|shelf| shelf.tracked);
-                HeldLine { variant, quantity, counted }
+                HeldLine {
+                    variant,
+                    quantity,
+                    counted,
+                }
             })
             .collect();
         for line in &lines {
             self.shift(line, Reason::Reserved, order, asked);
         }
-        let held = Held { state: HoldState::Reserved, lines: lines.clone(), version: 1 };
+        let held = Held {
+            state: HoldState::Reserved,
+            lines: lines.clone(),
+            version: 1,
+        };
         self.done.held.insert(order, held);
         self.tell(place, "InventoryReserved", order, 1, false, lines);
         Ok(())
@@ -286,13 +298,23 @@ impl Desk<'_> {
         for line in &held.lines {
             self.shift(line, Reason::Settled, order, asked);
         }
-        self.done.held.insert(order, Held { state: HoldState::Settled, ..held });
+        self.done.held.insert(
+            order,
+            Held {
+                state: HoldState::Settled,
+                ..held
+            },
+        );
         Ok(())
     }
 
     fn undo(&mut self, place: usize, order: OrderId, asked: &Asked) -> Result<(), Refusal> {
         let Some(held) = self.held(order).cloned() else {
-            let tombstone = Held { state: HoldState::Undone, lines: Vec::new(), version: 0 };
+            let tombstone = Held {
+                state: HoldState::Undone,
+                lines: Vec::new(),
+                version: 0,
+            };
             self.done.held.insert(order, tombstone);
             return Ok(());
         };
@@ -305,8 +327,22 @@ impl Desk<'_> {
             self.shift(line, reason, order, asked);
         }
         let (lines, version) = (held.lines.clone(), held.version + 1);
-        self.done.held.insert(order, Held { state: HoldState::Undone, version, ..held });
-        self.tell(place, "InventoryReleased", order, version, reason == Reason::Restocked, lines);
+        self.done.held.insert(
+            order,
+            Held {
+                state: HoldState::Undone,
+                version,
+                ..held
+            },
+        );
+        self.tell(
+            place,
+            "InventoryReleased",
+            order,
+            version,
+            reason == Reason::Restocked,
+            lines,
+        );
         Ok(())
     }
 
@@ -320,14 +356,19 @@ impl Desk<'_> {
             Reason::Restocked => (pieces, 0),
             Reason::Received | Reason::Adjusted | Reason::Set => (0, 0),
         };
-        let Some(shelf) = self.shelf(line.variant).filter(|_| line.counted).cloned() else { return };
+        let Some(shelf) = self.shelf(line.variant).filter(|_| line.counted).cloned() else {
+            return;
+        };
         let after = Shelf {
             on_hand: shelf.on_hand + on_hand_change,
             reserved: shelf.reserved + reserved_change,
             version: shelf.version + 1,
             ..shelf
         };
-        debug_assert!(after.reserved >= 0 && (after.oversell || after.reserved <= after.on_hand), "{after:?}");
+        debug_assert!(
+            after.reserved >= 0 && (after.oversell || after.reserved <= after.on_hand),
+            "{after:?}"
+        );
         self.done.movements.push(Movement {
             variant: line.variant,
             version: after.version,
@@ -352,127 +393,16 @@ impl Desk<'_> {
         restocked: bool,
         lines: Vec<HeldLine>,
     ) {
-        self.done.told.push(Told { command, kind, order, sequence, restocked, lines });
+        self.done.told.push(Told {
+            command,
+            kind,
+            order,
+            sequence,
+            restocked,
+            lines,
+        });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use base::{Id, Quantity};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn order(n: u128) -> OrderId {
-        OrderId::from_bits(n)
-    }
-
-    fn variant(n: u128) -> VariantId {
-        VariantId::from_bits(n)
-    }
-
-    fn asked(command: Command) -> Asked {
-        Asked { command, actor: "service:orders".into(), request_id: "req".into() }
-    }
-
-    fn reserve(n: u128, lines: &[(u128, i64)]) -> Asked {
-        let pieces = |&(of, many): &(u128, i64)| Pieces { variant: variant(of), quantity: Quantity::new(many).unwrap() };
-        asked(Command::Reserve(order(n), lines.iter().map(pieces).collect()))
-    }
-
-    fn shelves(on_hand: &[i64]) -> HashMap<VariantId, Shelf> {
-        let shelf = |on_hand: i64| Shelf {
-            sku: format!("S{on_hand}"),
-            on_hand,
-            reserved: 0,
-            tracked: true,
-            oversell: false,
-            living: true,
-            version: 0,
-        };
-        on_hand.iter().enumerate().map(|(n, &on_hand)| (variant(n as u128), shelf(on_hand))).collect()
-    }
-
-    #[test]
-    fn lines_stand_or_fall_together() {
-        let batch = [reserve(1, &[(0, 2), (1, 1)]), reserve(2, &[(0, 3)]), reserve(1, &[(0, 2), (1, 1)])];
-        let done = decide(&batch, &shelves(&[5, 0]), &HashMap::new());
-        let Err(Refusal::OutOfStock(short)) = &done.answers[0] else { panic!("{done:?}") };
-        assert_eq!((short.len(), short[0].requested, short[0].available), (1, 1, 0));
-        assert_eq!(done.answers[1], Ok(()));
-        assert!(done.answers[2].is_err(), "a refusal is no tombstone and no reservation");
-        assert_eq!((done.movements.len(), done.told.len(), done.shelves[&variant(0)].reserved), (1, 1, 3));
-    }
-
-    #[test]
-    fn what_was_undone_stays_closed() {
-        let undo = |n| asked(Command::Undo(order(n)));
-        let settle = |n| asked(Command::Settle(order(n)));
-        let batch = [undo(1), reserve(1, &[(0, 1)]), settle(1), settle(2), reserve(3, &[(0, 1)]), settle(3), undo(3), undo(3)];
-        let done = decide(&batch, &shelves(&[5]), &HashMap::new());
-        let closed = |n| Err(Refusal::Closed(order(n)));
-        assert_eq!(done.answers, [Ok(()), closed(1), closed(1), closed(2), Ok(()), Ok(()), Ok(()), Ok(())]);
-        let reasons: Vec<_> = done.movements.iter().map(|movement| movement.reason.as_str()).collect();
-        assert_eq!(reasons, ["reserved", "settled", "restocked"]);
-        assert_eq!((done.shelves[&variant(0)].on_hand, done.shelves[&variant(0)].reserved), (5, 0));
-        assert!(!done.held.contains_key(&order(2)));
-    }
-
-    #[test]
-    fn what_is_not_counted_does_not_move_and_what_may_be_oversold_goes_below_zero() {
-        let mut stock = shelves(&[0, 0]);
-        stock.get_mut(&variant(0)).unwrap().tracked = false;
-        stock.get_mut(&variant(1)).unwrap().oversell = true;
-        let batch = [reserve(1, &[(0, 7), (1, 7)]), asked(Command::Settle(order(1)))];
-        let done = decide(&batch, &stock, &HashMap::new());
-        assert_eq!(done.answers, [Ok(()), Ok(())]);
-        assert!(!done.shelves.contains_key(&variant(0)));
-        assert_eq!((done.shelves[&variant(1)].on_hand, done.shelves[&variant(1)].reserved), (-7, 0));
-        assert_eq!(done.held[&order(1)].lines.iter().map(|line| line.counted).collect::<Vec<_>>(), [false, true]);
-    }
-
-    fn commands() -> impl Strategy<Value = Vec<Asked>> {
-        let line = (0u128..3, 0i64..4);
-        let one = prop_oneof![
-            3 => (0u128..8, prop::collection::vec(line, 0..4)).prop_map(|(n, lines)| reserve(n, &lines)),
-            1 => (0u128..8).prop_map(|n| asked(Command::Settle(order(n)))),
-            1 => (0u128..8).prop_map(|n| asked(Command::Undo(order(n)))),
-        ];
-        prop::collection::vec(one, 0..40)
-    }
-
-    proptest! {
-        #[test]
-        fn the_books_balance_and_batches_do_not_matter(batch in commands(), cut in 0usize..40) {
-            let before = shelves(&[4, 9, 1]);
-            let whole = decide(&batch, &before, &HashMap::new());
-
-            // Twins and neighbours: cutting the batch anywhere changes nothing.
-            let (first, second) = batch.split_at(cut.min(batch.len()));
-            let one = decide(first, &before, &HashMap::new());
-            let mut between = before.clone();
-            between.extend(one.shelves.clone());
-            let two = decide(second, &between, &one.held.clone().into_iter().collect());
-            let answers: Vec<_> = one.answers.iter().chain(&two.answers).cloned().collect();
-            prop_assert_eq!(&answers, &whole.answers);
-            let movements: Vec<_> = one.movements.iter().chain(&two.movements).cloned().collect();
-            prop_assert_eq!(&movements, &whole.movements);
-
-            // STOCK-1.
-            let mut after = before.clone();
-            after.extend(whole.shelves.clone());
-            for (variant, shelf) in &after {
-                prop_assert!(0 <= shelf.reserved && shelf.reserved <= shelf.on_hand);
-                let live: i64 = whole.held.values().filter(|held| held.state == HoldState::Reserved)
-                    .flat_map(|held| &held.lines).filter(|line| line.variant == *variant).map(|line| line.quantity).sum();
-                prop_assert_eq!(shelf.reserved, live);
-                let gone: i64 = whole.held.values().filter(|held| held.state == HoldState::Settled)
-                    .flat_map(|held| &held.lines).filter(|line| line.variant == *variant).map(|line| line.quantity).sum();
-                prop_assert_eq!(shelf.on_hand, before[variant].on_hand - gone);
-                let mine = whole.movements.iter().filter(|movement| movement.variant == *variant);
-                prop_assert_eq!(mine.clone().map(|movement| movement.reserved_change).sum::<i64>(), shelf.reserved);
-                prop_assert_eq!(mine.map(|movement| movement.version).collect::<Vec<_>>(), (1..=shelf.version).collect::<Vec<_>>());
-            }
-        }
-    }
-}
+mod tests;

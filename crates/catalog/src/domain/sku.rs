@@ -49,7 +49,11 @@ mod tests {
         let cases: [(&str, &[&str], &str); 6] = [
             ("ocean-blue-shirt", &[], "OCEAN-BLUE-SHIRT"),
             ("classic-varsity-top", &["Small"], "CLASSIC-VARSITY-TOP-SMALL"),
-            ("clay-plant-pot", &["Extra  Large", "Red/Blue"], "CLAY-PLANT-POT-EXTRA-LARGE-RED-BLUE"),
+            (
+                "clay-plant-pot",
+                &["Extra  Large", "Red/Blue"],
+                "CLAY-PLANT-POT-EXTRA-LARGE-RED-BLUE",
+            ),
             ("crème-brûlée", &["½"], "CRÈME-BRÛLÉE-½"),
             ("pot", &["🦀"], "POT"),
             ("-", &[], "PRODUCT"),

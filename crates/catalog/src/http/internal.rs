@@ -20,7 +20,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .rights(Rights::Service)
                 .takes::<Vec<Pick>>()
                 .gives::<Vec<Picked>>(200)
-                .tells("Tells what picks mean", "In the picks' order: a card each, or the problem with it."),
+                .tells(
+                    "Tells what picks mean",
+                    "In the picks' order: a card each, or the problem with it.",
+                ),
         )
         .add(
             Route::post("/internal/cards", cards)
@@ -50,14 +53,14 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .rights(Rights::Service)
                 .takes::<OfOrder>()
                 .gives_nothing(204)
-                .tells("Releases or restocks an order's pieces", "Later commands for the order are refused. Harmless to repeat."),
+                .tells(
+                    "Releases or restocks an order's pieces",
+                    "Later commands for the order are refused. Harmless to repeat.",
+                ),
         )
 }
 
-async fn resolve(
-    State(app): State<Arc<App>>,
-    Body(picks): Body<Vec<Pick>>,
-) -> Result<Json<Vec<Picked>>, Problem> {
+async fn resolve(State(app): State<Arc<App>>, Body(picks): Body<Vec<Pick>>) -> Result<Json<Vec<Picked>>, Problem> {
     Ok(Json(actions::resolve(&app, picks).await?))
 }
 
@@ -65,11 +68,7 @@ async fn cards(State(app): State<Arc<App>>, Body(ids): Body<Vec<VariantId>>) -> 
     Ok(Json(actions::cards(&app, ids).await?))
 }
 
-async fn reserve(
-    State(app): State<Arc<App>>,
-    In(cx): In,
-    Body(reserve): Body<Reserve>,
-) -> Result<StatusCode, Problem> {
+async fn reserve(State(app): State<Arc<App>>, In(cx): In, Body(reserve): Body<Reserve>) -> Result<StatusCode, Problem> {
     let command = Command::Reserve(reserve.order, reserve.lines);
     actions::hold(&app, By::from(&cx), command).await?;
     Ok(serve::no_content())

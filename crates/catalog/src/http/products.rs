@@ -93,7 +93,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .gives::<Product>(200)
                 .gives_nothing(304)
                 .refuses(&[(404, "not_found")])
-                .tells("Reads a product", "By number, id, SKU or handle; a handle that it had before leads to it as well."),
+                .tells(
+                    "Reads a product",
+                    "By number, id, SKU or handle; a handle that it had before leads to it as well.",
+                ),
         )
         .add(
             Route::post("/products", create)
@@ -101,7 +104,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .takes::<NewProduct>()
                 .gives::<Product>(201)
                 .refuses(&[(409, "handle_taken"), (409, "sku_taken"), (409, "duplicate")])
-                .tells("Creates a product", "`name` and `price` are needed. Without `sku` or `handle` they are made."),
+                .tells(
+                    "Creates a product",
+                    "`name` and `price` are needed. Without `sku` or `handle` they are made.",
+                ),
         )
         .add(change_route(Route::put("/products/{id}", change)))
         .add(change_route(Route::patch("/products/{id}", change)))
@@ -111,13 +117,19 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .param("id", PRODUCT)
                 .gives_nothing(204)
                 .refuses(&[(404, "not_found"), (412, "precondition_failed")])
-                .tells("Archives a product", "It is 404 from then on; orders that hold it still show it. Its SKUs and handle are free again."),
+                .tells(
+                    "Archives a product",
+                    "It is 404 from then on; orders that hold it still show it. Its SKUs and handle are free again.",
+                ),
         )
         .add(
             Route::post("/products/bulk", bulk)
                 .takes::<Bulk>()
                 .gives::<Vec<Product>>(200)
-                .tells("Reads many products at once", "Those of `ids`, at most 100; unknown ones are absent."),
+                .tells(
+                    "Reads many products at once",
+                    "Those of `ids`, at most 100; unknown ones are absent.",
+                ),
         )
 }
 
@@ -167,7 +179,9 @@ async fn list(
     let products: Vec<Product> = found.into_iter().map(|found| found.product).collect();
     Ok(match query.page {
         Some(number) => {
-            let next = next.map(|_| number + 1).filter(|number| skipped(*number, limit).is_ok());
+            let next = next
+                .map(|_| number + 1)
+                .filter(|number| skipped(*number, limit).is_ok());
             listed_page(&uri, products, next)
         }
         None => listed(&uri, products, next),
@@ -196,7 +210,9 @@ async fn create(
 ) -> Result<Reply<Product>, Problem> {
     let done = actions::create(&app, By::from(&cx), write.once, write.body).await?;
     let location = format!("/api/products/{}", done.value.value.id);
-    Ok(Created::new(location, done.value.value).tagged(done.value.tag).replayed(done.replayed))
+    Ok(Created::new(location, done.value.value)
+        .tagged(done.value.tag)
+        .replayed(done.replayed))
 }
 
 async fn change(
@@ -209,7 +225,9 @@ async fn change(
 ) -> Result<Reply<Product>, Problem> {
     let (id, by) = (Ref::new(&id), By::from(&cx));
     let done = actions::change(&app, by, write.once, id, known.if_match, write.body).await?;
-    Ok(Reply::ok(done.value.value).tagged(done.value.tag).replayed(done.replayed))
+    Ok(Reply::ok(done.value.value)
+        .tagged(done.value.tag)
+        .replayed(done.replayed))
 }
 
 async fn archive(
@@ -223,7 +241,9 @@ async fn archive(
     let done = actions::archive(&app, By::from(&cx), write.once, Ref::new(&id), known.if_match).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if done.replayed {
-        response.headers_mut().insert(serve::REPLAYED, http::HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(serve::REPLAYED, http::HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -233,7 +253,9 @@ async fn bulk(
     MaybeUser(user): MaybeUser,
     Body(bulk): Body<Bulk>,
 ) -> Result<Json<Vec<Product>>, Problem> {
-    let Some(ids) = bulk.ids else { return Err(wrong("/ids", "is needed")) };
+    let Some(ids) = bulk.ids else {
+        return Err(wrong("/ids", "is needed"));
+    };
     if ids.len() > BULK_READ_MAX {
         return Err(wrong("/ids", format!("must have at most {BULK_READ_MAX} entries")));
     }
@@ -242,7 +264,12 @@ async fn bulk(
 }
 
 fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter, Problem> {
-    let search = query.search.as_deref().or(query.q.as_deref()).map(fold).filter(|text| !text.is_empty());
+    let search = query
+        .search
+        .as_deref()
+        .or(query.q.as_deref())
+        .map(fold)
+        .filter(|text| !text.is_empty());
     if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_MAX) {
         return Err(wrong("?search", format!("must have at most {SEARCH_MAX} characters")));
     }
@@ -259,8 +286,12 @@ fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter,
 }
 
 fn minor(pointer: &str, text: Option<&str>, currency: Currency) -> Result<Option<i64>, Problem> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let amount: Amount = text.parse().map_err(|fault: base::AmountFault| wrong(pointer, fault.to_string()))?;
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let amount: Amount = text
+        .parse()
+        .map_err(|fault: base::AmountFault| wrong(pointer, fault.to_string()))?;
     let money = Money::from_amount(amount, currency).map_err(|fault| wrong(pointer, fault.to_string()))?;
     Ok(Some(money.minor))
 }
@@ -269,7 +300,10 @@ fn minor(pointer: &str, text: Option<&str>, currency: Currency) -> Result<Option
 fn skipped(number: u32, limit: u32) -> Result<u32, Problem> {
     let rows = number.checked_sub(1).and_then(|before| before.checked_mul(limit));
     rows.filter(|rows| *rows < PAGED_MAX).ok_or_else(|| {
-        wrong("?page", format!("must be at least 1 and reach no further than {PAGED_MAX} products; go on by `Link`"))
+        wrong(
+            "?page",
+            format!("must be at least 1 and reach no further than {PAGED_MAX} products; go on by `Link`"),
+        )
     })
 }
 

@@ -32,7 +32,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .param("id", PRODUCT)
                 .gives::<Stock>(200)
                 .refuses(&[(400, "variant_required"), (404, "not_found")])
-                .tells("Reads a product's stock", "Of a product with one variant; `ETag` names the stock version."),
+                .tells(
+                    "Reads a product's stock",
+                    "Of a product with one variant; `ETag` names the stock version.",
+                ),
         )
         .add(
             Route::put("/products/{id}/stock", change)
@@ -88,7 +91,9 @@ async fn change(
 ) -> Result<Reply<Stock>, Problem> {
     let (id, by) = (Ref::new(&id), By::from(&cx));
     let done = actions::change_stock(&app, by, write.once, id, None, write.body, known.if_match).await?;
-    Ok(Reply::ok(done.value.value).tagged(done.value.tag).replayed(done.replayed))
+    Ok(Reply::ok(done.value.value)
+        .tagged(done.value.tag)
+        .replayed(done.replayed))
 }
 
 async fn change_variant(
@@ -101,5 +106,7 @@ async fn change_variant(
 ) -> Result<Reply<Stock>, Problem> {
     let (id, by) = (Ref::new(&id), By::from(&cx));
     let done = actions::change_stock(&app, by, write.once, id, Some(variant), write.body, known.if_match).await?;
-    Ok(Reply::ok(done.value.value).tagged(done.value.tag).replayed(done.replayed))
+    Ok(Reply::ok(done.value.value)
+        .tagged(done.value.tag)
+        .replayed(done.replayed))
 }

@@ -57,7 +57,11 @@ fn read(row: &Row<'_>, currency: Currency) -> Result<CardRow, Error> {
     let archived: bool = row.get(10)?;
     let (on_hand, reserved): (i64, i64) = (row.get(12)?, row.get(13)?);
     let (tracked, oversell): (bool, bool) = (row.get(14)?, row.get(15)?);
-    let available = if tracked && !oversell { (on_hand - reserved).max(0) } else { AVAILABLE_ALWAYS };
+    let available = if tracked && !oversell {
+        (on_hand - reserved).max(0)
+    } else {
+        AVAILABLE_ALWAYS
+    };
     let options: String = row.get(16)?;
     Ok(CardRow {
         card: Card {

@@ -78,7 +78,10 @@ pub fn list(
     from: &From,
     currency: Currency,
 ) -> Result<Result<Listed, CursorFault>, Error> {
-    let mut text = Text { sql: format!("SELECT {COLUMNS} FROM catalog_product p WHERE "), args: Vec::new() };
+    let mut text = Text {
+        sql: format!("SELECT {COLUMNS} FROM catalog_product p WHERE "),
+        args: Vec::new(),
+    };
     text.filter(filter, tx.dialect());
     if let From::After(cursor) = from
         && let Err(fault) = text.after(cursor, order)
@@ -102,7 +105,10 @@ pub fn list(
     let last = rows.last().map(|row| (row.number, row.price_low));
     let found = with_variants(tx, rows, currency)?;
     let next = last.filter(|_| more).map(|(number, price)| {
-        let name = found.last().map(|found| name_key(&found.product.name)).unwrap_or_default();
+        let name = found
+            .last()
+            .map(|found| name_key(&found.product.name))
+            .unwrap_or_default();
         cursor(order, number, price, name)
     });
     Ok(Ok((found, next)))
@@ -140,7 +146,11 @@ impl Text {
 
     fn filter(&mut self, filter: &Filter, dialect: Dialect) {
         // The words stand in the text, not in an argument, so that the partial indexes are used.
-        self.sql.push_str(if filter.drafts { "p.status <> 'archived'" } else { "p.status = 'active'" });
+        self.sql.push_str(if filter.drafts {
+            "p.status <> 'archived'"
+        } else {
+            "p.status = 'active'"
+        });
         if let Some(category) = &filter.category {
             self.with(" AND p.category_key = ", category);
         }
@@ -157,7 +167,10 @@ impl Text {
             self.sql.push_str(") > 0");
         }
         if let Some(sku) = &filter.sku {
-            self.with(" AND p.id = (SELECT product_id FROM catalog_variant WHERE archived_at IS NULL AND sku = ", sku);
+            self.with(
+                " AND p.id = (SELECT product_id FROM catalog_variant WHERE archived_at IS NULL AND sku = ",
+                sku,
+            );
             self.sql.push(')');
         }
         if let Some(minor) = filter.min_minor {
@@ -167,7 +180,8 @@ impl Text {
             self.with(" AND p.price_low <= ", minor);
         }
         if let Some(in_stock) = filter.in_stock {
-            self.sql.push_str(if in_stock { " AND EXISTS" } else { " AND NOT EXISTS" });
+            self.sql
+                .push_str(if in_stock { " AND EXISTS" } else { " AND NOT EXISTS" });
             self.with(
                 " (SELECT 1 FROM catalog_variant v JOIN catalog_stock s ON s.variant_id = v.id
                    WHERE v.product_id = p.id AND v.archived_at IS NULL

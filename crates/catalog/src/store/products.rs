@@ -140,9 +140,16 @@ impl ProductRow {
     fn found(self, variants: Vec<VariantRow>, currency: Currency) -> Found {
         let stock_version = variants.iter().map(|variant| variant.stock_version).sum();
         let stock = variants.iter().map(|variant| variant.on_hand).sum();
-        let sku = if let [only] = variants.as_slice() { Some(only.sku.clone()) } else { None };
+        let sku = if let [only] = variants.as_slice() {
+            Some(only.sku.clone())
+        } else {
+            None
+        };
         let names: Vec<&str> = self.options.iter().map(|option| option.name.as_str()).collect();
-        let variants = variants.into_iter().map(|variant| variant.shown(&self.name, &names, currency)).collect();
+        let variants = variants
+            .into_iter()
+            .map(|variant| variant.shown(&self.name, &names, currency))
+            .collect();
         let product = Product {
             id: self.id,
             number: self.number,
@@ -165,7 +172,11 @@ impl ProductRow {
             created_at: self.created_at,
             updated_at: self.updated_at,
         };
-        Found { product, version: self.version, stock_version }
+        Found {
+            product,
+            version: self.version,
+            stock_version,
+        }
     }
 
     fn kept(self, variants: Vec<VariantRow>) -> Result<Kept, Error> {
@@ -173,7 +184,15 @@ impl ProductRow {
         let (image_ids, images) = self
             .images
             .into_iter()
-            .map(|image| (image.id, Picture { url: image.url, alt: image.alt }))
+            .map(|image| {
+                (
+                    image.id,
+                    Picture {
+                        url: image.url,
+                        alt: image.alt,
+                    },
+                )
+            })
             .unzip();
         Ok(Kept {
             id: self.id,
@@ -237,11 +256,7 @@ pub fn product(tx: &mut Tx<'_>, which: &Ref, currency: Currency) -> Result<Optio
 }
 
 /// Products of these rows in their order, with their variants: one statement more.
-pub(super) fn with_variants(
-    tx: &mut Tx<'_>,
-    rows: Vec<ProductRow>,
-    currency: Currency,
-) -> Result<Vec<Found>, Error> {
+pub(super) fn with_variants(tx: &mut Tx<'_>, rows: Vec<ProductRow>, currency: Currency) -> Result<Vec<Found>, Error> {
     let mut variants = variants::of_products(tx, rows.iter().map(|row| row.id), currency)?;
     let found = rows.into_iter().map(|row| {
         let own = variants.remove(&row.id).unwrap_or_default();
@@ -286,15 +301,21 @@ pub fn products(tx: &mut Tx<'_>, which: &[Ref], currency: Currency) -> Result<Ve
 pub fn kept(tx: &mut Tx<'_>, which: Which<'_>, currency: Currency) -> Result<Vec<Kept>, Error> {
     let select = format!("SELECT {COLUMNS} FROM catalog_product p WHERE p.status <> 'archived'");
     let rows = match which {
-        Which::Ids(ids) => {
-            tx.all(&format!("{select} AND p.id = ANY($1) ORDER BY p.number"), &[texts(ids)], read)?
-        }
-        Which::Handles(handles) => {
-            tx.all(&format!("{select} AND p.handle = ANY($1) ORDER BY p.number"), &[texts(handles)], read)?
-        }
-        Which::After(number, limit) => {
-            tx.all(&format!("{select} AND p.number > $1 ORDER BY p.number LIMIT $2"), &args![number, limit], read)?
-        }
+        Which::Ids(ids) => tx.all(
+            &format!("{select} AND p.id = ANY($1) ORDER BY p.number"),
+            &[texts(ids)],
+            read,
+        )?,
+        Which::Handles(handles) => tx.all(
+            &format!("{select} AND p.handle = ANY($1) ORDER BY p.number"),
+            &[texts(handles)],
+            read,
+        )?,
+        Which::After(number, limit) => tx.all(
+            &format!("{select} AND p.number > $1 ORDER BY p.number LIMIT $2"),
+            &args![number, limit],
+            read,
+        )?,
     };
     let mut variants = variants::of_products(tx, rows.iter().map(|row| row.id), currency)?;
     rows.into_iter()
@@ -351,7 +372,11 @@ fn values(row: &NewRow<'_>) -> Result<[store::Value; 20], Error> {
         .images
         .iter()
         .zip(&row.image_ids)
-        .map(|(picture, id)| Image { id: *id, url: picture.url.clone(), alt: picture.alt.clone() })
+        .map(|(picture, id)| Image {
+            id: *id,
+            url: picture.url.clone(),
+            alt: picture.alt.clone(),
+        })
         .collect();
     Ok(args![
         row.id,
@@ -392,7 +417,10 @@ pub fn archive(tx: &mut Tx<'_>, id: ProductId, version: i64, now: Time) -> Resul
              WHERE id = $1 AND version = $2 AND status <> 'archived'",
             &args![id, version, now],
         ),
-        ("UPDATE catalog_variant SET archived_at = $2 WHERE product_id = $1 AND archived_at IS NULL", &args![id, now]),
+        (
+            "UPDATE catalog_variant SET archived_at = $2 WHERE product_id = $1 AND archived_at IS NULL",
+            &args![id, now],
+        ),
         ("DELETE FROM catalog_handle WHERE product_id = $1", &args![id]),
     ])?;
     if changed[0] == 1 { Ok(()) } else { Err(tx.conflict()) }
@@ -416,7 +444,8 @@ pub fn rename(tx: &mut Tx<'_>, id: ProductId, handle: &Handle) -> Result<(), Err
 /// # Errors
 /// What the engine refuses.
 pub fn free_handles(tx: &mut Tx<'_>, handles: &[String]) -> Result<(), Error> {
-    tx.run("DELETE FROM catalog_handle WHERE handle = ANY($1)", &args![handles]).map(drop)
+    tx.run("DELETE FROM catalog_handle WHERE handle = ANY($1)", &args![handles])
+        .map(drop)
 }
 
 /// Which of these handles living products have.

@@ -33,10 +33,7 @@ const SHELF: [Column; 5] = [
 ///
 /// # Errors
 /// What the engine refuses.
-pub fn load(
-    tx: &mut Tx<'_>,
-    asked: &[Asked],
-) -> Result<(HashMap<OrderId, Held>, HashMap<VariantId, Shelf>), Error> {
+pub fn load(tx: &mut Tx<'_>, asked: &[Asked]) -> Result<(HashMap<OrderId, Held>, HashMap<VariantId, Shelf>), Error> {
     let orders: BTreeSet<OrderId> = asked.iter().map(|asked| asked.command.order()).collect();
     let lock = tx.dialect() == Dialect::Postgres;
     let sql = match lock {
@@ -53,7 +50,14 @@ pub fn load(
                 "settled" => HoldState::Settled,
                 _ => HoldState::Undone,
             };
-            Ok((row.get(0)?, Held { state, lines: row.json::<Vec<HeldLine>>(2)?, version: row.get(3)? }))
+            Ok((
+                row.get(0)?,
+                Held {
+                    state,
+                    lines: row.json::<Vec<HeldLine>>(2)?,
+                    version: row.get(3)?,
+                },
+            ))
         })?
         .into_iter()
         .collect();
@@ -120,7 +124,11 @@ pub fn hold(
         let was = held_before.get(order).map(|held| held.state);
         let lines = serde_json::to_string(&held.lines).map_err(|error| Error::Sql(error.to_string()))?;
         let row = args![order, word(held.state), lines, held.version, was.map_or("", word), now];
-        if was.is_some() { known.push(row) } else { fresh.push(row) }
+        if was.is_some() {
+            known.push(row)
+        } else {
+            fresh.push(row)
+        }
     }
     let counts = [stock.len(), fresh.len(), known.len(), done.movements.len()];
     let movements = shelves::ledger(&done.movements, now);
@@ -163,7 +171,11 @@ pub fn hold(
         return Ok(());
     }
     let changed = tx.batch(&batch)?;
-    if changed.iter().zip(&wanted).any(|(changed, (_, count))| *changed != *count as u64) {
+    if changed
+        .iter()
+        .zip(&wanted)
+        .any(|(changed, (_, count))| *changed != *count as u64)
+    {
         return Err(tx.conflict());
     }
     Ok(())
@@ -175,4 +187,38 @@ fn word(state: HoldState) -> &'static str {
         HoldState::Settled => "settled",
         HoldState::Undone => "undone",
     }
+}
+
+/// Stock rows (variant, on hand, reserved, version), what the ledger says of them (on hand, reserved, last line),
+/// and the lines of live reservations: what STOCK-1 compares.
+#[cfg(test)]
+pub type Books = (
+    Vec<(VariantId, i64, i64, i64)>,
+    HashMap<VariantId, (i64, i64, i64)>,
+    Vec<HeldLine>,
+);
+
+/// Reads all of it at one moment.
+///
+/// # Errors
+/// What the engine refuses.
+#[cfg(test)]
+pub fn books(tx: &mut Tx<'_>) -> Result<Books, Error> {
+    let stock = tx.all(
+        "SELECT variant_id, on_hand, reserved, version FROM catalog_stock",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    let moved = tx.all(
+        "SELECT variant_id, CAST(SUM(on_hand_change) AS BIGINT), CAST(SUM(reserved_change) AS BIGINT), MAX(version)
+         FROM catalog_movement GROUP BY variant_id",
+        &[],
+        |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?))),
+    )?;
+    let held = tx.all(
+        "SELECT lines FROM catalog_reservation WHERE state = 'reserved'",
+        &[],
+        |row| row.json::<Vec<HeldLine>>(0),
+    )?;
+    Ok((stock, moved.into_iter().collect(), held.into_iter().flatten().collect()))
 }

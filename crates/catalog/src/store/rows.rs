@@ -22,7 +22,10 @@ pub struct Rows<const N: usize> {
 impl<const N: usize> Rows<N> {
     /// No rows yet, of these columns.
     pub fn new(columns: [Column; N]) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self {
+            columns,
+            rows: Vec::new(),
+        }
     }
 
     /// One more row.
@@ -31,13 +34,9 @@ impl<const N: usize> Rows<N> {
     }
 
     /// How many there are.
+    #[allow(clippy::len_without_is_empty)] // Nobody asks.
     pub fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// What stands after FROM for these columns: a table called `d` of the arguments from `$first` on.
@@ -60,7 +59,11 @@ impl<const N: usize> Rows<N> {
                     Column::Int(_) => format!("${}::bigint[]", first + place),
                 });
                 let names: Vec<&str> = columns.iter().map(name).collect();
-                format!("UNNEST({}) AS d ({})", arrays.collect::<Vec<_>>().join(", "), names.join(", "))
+                format!(
+                    "UNNEST({}) AS d ({})",
+                    arrays.collect::<Vec<_>>().join(", "),
+                    names.join(", ")
+                )
             }
         }
     }
@@ -74,7 +77,10 @@ impl<const N: usize> Rows<N> {
                     Value::Text(text) => Json::from(text),
                     _ => Json::Null,
                 };
-                let rows = self.rows.into_iter().map(|row| Json::Array(row.into_iter().map(json).collect()));
+                let rows = self
+                    .rows
+                    .into_iter()
+                    .map(|row| Json::Array(row.into_iter().map(json).collect()));
                 vec![Value::Text(Json::Array(rows.collect()).to_string())]
             }
             Dialect::Postgres => {
@@ -131,7 +137,10 @@ mod tests {
             Rows::table(&columns, Dialect::Sqlite, 2),
             "(SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS n FROM json_each($2)) AS d"
         );
-        assert_eq!(Rows::table(&columns, Dialect::Postgres, 2), "UNNEST($2::text[], $3::bigint[]) AS d (id, n)");
+        assert_eq!(
+            Rows::table(&columns, Dialect::Postgres, 2),
+            "UNNEST($2::text[], $3::bigint[]) AS d (id, n)"
+        );
         assert_eq!(rows.args(Dialect::Sqlite), [Value::from(r#"[["a\"",1],["b",2]]"#)]);
     }
 }

@@ -101,7 +101,14 @@ pub fn adjust(tx: &mut Tx<'_>, before: Stocked, change: Change) -> Result<Stocke
         (
             "UPDATE catalog_stock SET on_hand = $3, version = $4, adjustments = $5
              WHERE variant_id = $1 AND location = $2 AND version = $6",
-            &args![change.variant, LOCATION, after.on_hand, after.version, after.adjustments, before.version],
+            &args![
+                change.variant,
+                LOCATION,
+                after.on_hand,
+                after.version,
+                after.adjustments,
+                before.version
+            ],
         ),
         (ledger_sql(dialect), &ledger),
     ])?;
@@ -120,7 +127,8 @@ pub fn received(tx: &mut Tx<'_>, movements: &[Movement]) -> Result<(), Error> {
         return Ok(());
     }
     let (dialect, now) = (tx.dialect(), tx.clock().now());
-    tx.run(ledger_sql(dialect), &ledger(movements, now).args(dialect)).map(drop)
+    tx.run(ledger_sql(dialect), &ledger(movements, now).args(dialect))
+        .map(drop)
 }
 
 /// Sets how a variant's stock is counted, unless more is promised than there is and may be; answers whether it did.

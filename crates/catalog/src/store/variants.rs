@@ -117,7 +117,11 @@ fn read(row: &Row<'_>) -> Result<VariantRow, Error> {
 }
 
 fn policy(oversell: bool) -> InventoryPolicy {
-    if oversell { InventoryPolicy::Continue } else { InventoryPolicy::Deny }
+    if oversell {
+        InventoryPolicy::Continue
+    } else {
+        InventoryPolicy::Deny
+    }
 }
 
 impl VariantRow {
@@ -127,7 +131,11 @@ impl VariantRow {
             id: self.id,
             sku: self.sku,
             name: variant_name(product, &self.choice),
-            options: options.iter().map(|name| (*name).to_owned()).zip(self.choice).collect::<BTreeMap<_, _>>(),
+            options: options
+                .iter()
+                .map(|name| (*name).to_owned())
+                .zip(self.choice)
+                .collect::<BTreeMap<_, _>>(),
             price: amount(self.price_minor),
             compare_at_price: self.compare_at_minor.map(amount),
             stock: self.on_hand,
@@ -170,9 +178,7 @@ impl VariantRow {
 
 pub(super) fn of_product(tx: &mut Tx<'_>, product: ProductId, currency: Currency) -> Result<Vec<VariantRow>, Error> {
     static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        format!(
-            "SELECT {COLUMNS} FROM {JOINED} WHERE v.product_id = $1 AND v.archived_at IS NULL ORDER BY v.position"
-        )
+        format!("SELECT {COLUMNS} FROM {JOINED} WHERE v.product_id = $1 AND v.archived_at IS NULL ORDER BY v.position")
     });
     tx.all(&SQL, &args![product, currency.code(), PRICE_LIST, LOCATION], read)
 }
@@ -188,7 +194,16 @@ pub(super) fn of_products(
              ORDER BY v.product_id, v.position"
         )
     });
-    let rows = tx.all(&SQL, &[texts(products), currency.code().into(), PRICE_LIST.into(), LOCATION.into()], read)?;
+    let rows = tx.all(
+        &SQL,
+        &[
+            texts(products),
+            currency.code().into(),
+            PRICE_LIST.into(),
+            LOCATION.into(),
+        ],
+        read,
+    )?;
     let mut of_each: HashMap<ProductId, Vec<VariantRow>> = HashMap::new();
     for row in rows {
         of_each.entry(row.product).or_default().push(row);
@@ -212,7 +227,13 @@ pub fn insert(tx: &mut Tx<'_>, new: &[NewVariantRow<'_>], currency: Currency, no
         rows.push(values(row, now)?);
         let facts = row.facts;
         let oversell = facts.inventory_policy == InventoryPolicy::Continue;
-        stock.push(args![row.id, row.on_hand, facts.tracked, oversell, i64::from(row.on_hand != 0)]);
+        stock.push(args![
+            row.id,
+            row.on_hand,
+            facts.tracked,
+            oversell,
+            i64::from(row.on_hand != 0)
+        ]);
     }
     let rows = rows.args(dialect);
     let changed = tx.run(
@@ -279,7 +300,12 @@ fn put_prices(tx: &mut Tx<'_>, rows: &[NewVariantRow<'_>], currency: Currency) -
     let mut prices = Rows::new(PRICE);
     for row in rows {
         let facts = row.facts;
-        prices.push(args![row.id, currency.code(), facts.price_minor, facts.compare_at_minor.unwrap_or(NONE)]);
+        prices.push(args![
+            row.id,
+            currency.code(),
+            facts.price_minor,
+            facts.compare_at_minor.unwrap_or(NONE)
+        ]);
     }
     tx.run(
         sql!(
@@ -324,5 +350,9 @@ pub fn archive(tx: &mut Tx<'_>, variants: &[VariantId], now: Time) -> Result<(),
     if variants.is_empty() {
         return Ok(());
     }
-    tx.run("UPDATE catalog_variant SET archived_at = $2 WHERE id = ANY($1)", &[texts(variants), now.into()]).map(drop)
+    tx.run(
+        "UPDATE catalog_variant SET archived_at = $2 WHERE id = ANY($1)",
+        &[texts(variants), now.into()],
+    )
+    .map(drop)
 }
