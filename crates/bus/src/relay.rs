@@ -18,13 +18,13 @@ const CURSOR_EVERY: Duration = Duration::from_secs(1);
 /// The first wait after a delivery that failed; it doubles up to the last.
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// How long a lease lasts, and after what it is renewed. Only where several processes share a database.
-const LEASE: Duration = Duration::from_secs(15);
-const LEASE_RENEW: Duration = Duration::from_secs(5);
+/// A lease is renewed when this part of it is over. Only where several processes share a database.
+const RENEW_PART: u32 = 3;
 
 /// A task that delivers the events of `db` to `subscribers`: name and peer each. When it is told to end, it
-/// makes one last pass over the outbox.
-pub fn relay(db: &Db, subscribers: Vec<(&'static str, Peer)>) -> Task {
+/// makes one last pass over the outbox. Where several processes share the database, one delivers, until it has
+/// not been heard of for `lease`.
+pub fn relay(db: &Db, subscribers: Vec<(&'static str, Peer)>, lease: Duration) -> Task {
     let db = db.clone();
     Task::new("relay", move |stop| {
         let lines: Vec<Line> = subscribers
@@ -34,6 +34,7 @@ pub fn relay(db: &Db, subscribers: Vec<(&'static str, Peer)>) -> Task {
                 name,
                 peer: Client(peer.clone()),
                 holder: holder(db.clock(), db.ids()),
+                lease,
                 leased: None,
                 cursor: None,
                 written: None,
@@ -60,6 +61,7 @@ struct Line {
     peer: Client,
     /// Who holds the lease, if this does.
     holder: String,
+    lease: Duration,
     leased: Option<Instant>,
     /// The last event that the subscriber took in; unknown until read.
     cursor: Option<i64>,
@@ -208,13 +210,14 @@ impl Line {
 
     /// On SQLite one process has the file, and nothing is to be leased.
     async fn holds_lease(&mut self) -> Result<bool, Error> {
-        if self.db.dialect() == Dialect::Sqlite || self.leased.is_some_and(|at| at.elapsed() < LEASE_RENEW) {
+        if self.db.dialect() == Dialect::Sqlite || self.leased.is_some_and(|at| at.elapsed() < self.lease / RENEW_PART) {
             return Ok(true);
         }
         let (lease, holder, now_) = (self.lease_name(), self.holder.clone(), self.db.clock().now());
+        let until = now_.after(self.lease);
         let held = self
             .db
-            .write(move |tx| store::lease(tx, &lease, &holder, now_.after(LEASE), now_))
+            .write(move |tx| store::lease(tx, &lease, &holder, until, now_))
             .await?;
         self.leased = held.then(now);
         Ok(held)

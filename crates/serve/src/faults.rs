@@ -82,8 +82,9 @@ impl Check {
                 break;
             }
         }
-        found.truncate(FAULTS_MAX);
+        found.sort();
         found.dedup();
+        found.truncate(FAULTS_MAX);
         found
     }
 

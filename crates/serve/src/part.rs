@@ -142,7 +142,7 @@ type Run = Arc<dyn Fn(Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send +
 pub struct Task {
     /// What it is called in the log.
     pub name: &'static str,
-    pub(crate) run: Run,
+    run: Run,
 }
 
 impl Task {
@@ -155,6 +155,11 @@ impl Task {
             name,
             run: Arc::new(move |stop| Box::pin(run(stop))),
         }
+    }
+
+    /// One run of the task, until it is told to end. The supervisor calls this, and tests that have none.
+    pub fn run(&self, stop: Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        (self.run)(stop)
     }
 }
 

@@ -186,7 +186,7 @@ async fn connection(stream: TcpStream, address: SocketAddr, router: Router, stop
 async fn supervise(task: Task, end: Stop) {
     let mut wait = RESTART_WAIT;
     loop {
-        let outcome = AssertUnwindSafe((task.run)(end.clone())).catch_unwind().await;
+        let outcome = AssertUnwindSafe(task.run(end.clone())).catch_unwind().await;
         let Err(panic) = outcome else { return };
         tracing::error!(
             task = task.name,

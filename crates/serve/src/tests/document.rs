@@ -1,0 +1,97 @@
+//! The OpenAPI document of the test service.
+
+use super::*;
+
+fn document() -> Value {
+    let (_, declared) = things().finish(());
+    openapi::document(
+        &declared,
+        &openapi::Info {
+            title: "Test",
+            version: "1",
+            server: "/",
+        },
+    )
+}
+
+#[test]
+fn routes_become_operations() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    let post = &document["paths"]["/api/things"]["post"];
+    assert_eq!(post["operationId"], "postThings");
+    assert_eq!(
+        post["requestBody"]["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/NewThingInput"
+    );
+    assert_eq!(post["x-also"][0], "POST /api/my/{userId}/things");
+    assert_eq!(post["x-also"][2], "POST /api/thing/things");
+    for status in ["201", "400", "401", "403", "409", "413", "415", "422", "503", "default"] {
+        assert!(post["responses"].get(status).is_some(), "{status} of {post:#}");
+    }
+    let list = &document["paths"]["/api/things"]["get"];
+    assert_eq!(list["parameters"][1]["name"], "limit");
+    assert_eq!(
+        list["responses"]["200"]["content"]["application/json"]["schema"]["items"]["$ref"],
+        "#/components/schemas/NewThing"
+    );
+    assert!(list["responses"].get("403").is_none());
+    assert!(
+        document["paths"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .all(|path| !path.contains("internal"))
+    );
+}
+
+#[test]
+fn a_type_that_reads_otherwise_than_it_writes_has_two_schemas() {
+    let schemas = document()["components"]["schemas"].clone();
+    let needed = |name: &str| schemas[name]["required"].as_array().unwrap().len();
+    assert_eq!((needed("NewThingInput"), needed("NewThing")), (2, 4));
+    assert!(schemas.get("Sought").is_none(), "queries are parameters, not schemas");
+}
+
+#[test]
+fn every_reference_leads_somewhere_and_every_schema_is_one() {
+    let document = document();
+    let mut references = Vec::new();
+    collect(&document, &mut references);
+    assert!(references.len() > 10);
+    for reference in references {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(jsonschema::draft202012::meta::is_valid(schema), "{name}");
+    }
+    let mut ids: Vec<&str> = Vec::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        ids.extend(
+            methods
+                .as_object()
+                .unwrap()
+                .values()
+                .map(|call| call["operationId"].as_str().unwrap()),
+        );
+    }
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, references)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str().filter(|_| name == "$ref") {
+                    Some(reference) => references.push(reference.to_owned()),
+                    None => collect(value, references),
+                }
+            }
+        }
+        _ => {}
+    }
+}
