@@ -9,12 +9,14 @@ pub mod fleet;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+mod products;
 pub mod shop;
 mod skip;
 mod until;
 
 pub use client::{Answer, Call, Client};
 pub use fleet::{Fleet, Shape};
+pub use products::ProductFile;
 pub use shop::{Engine, Shop};
 pub use skip::{shared_data, skip};
 pub use until::{Met, until};

@@ -73,10 +73,16 @@ pub(crate) const KNOWN: &[(Column, &[&str])] = &[
     (Column::CompareAt, &["Variant Compare At Price", "Compare-at price"]),
     (Column::Quantity, &["Variant Inventory Qty", "Inventory quantity"]),
     (Column::Tracker, &["Variant Inventory Tracker", "Inventory tracker"]),
-    (Column::Policy, &["Variant Inventory Policy", "Continue selling when out of stock"]),
+    (
+        Column::Policy,
+        &["Variant Inventory Policy", "Continue selling when out of stock"],
+    ),
     (Column::Grams, &["Variant Grams", "Weight value (grams)"]),
     (Column::WeightUnit, &["Variant Weight Unit", "Weight unit for display"]),
-    (Column::RequiresShipping, &["Variant Requires Shipping", "Requires shipping"]),
+    (
+        Column::RequiresShipping,
+        &["Variant Requires Shipping", "Requires shipping"],
+    ),
     (Column::TaxCode, &["Variant Tax Code", "Tax code"]),
     (Column::ImageSrc, &["Image Src", "Product image URL"]),
     (Column::ImagePosition, &["Image Position"]),
@@ -103,7 +109,10 @@ fn known(name: &str) -> Option<Column> {
 
 /// Whether a column without a field speaks of the variant of its row, and not of the product.
 fn is_of_variant(name: &str) -> bool {
-    ["Variant ", "Price /", "Compare At Price /"].iter().any(|start| name.starts_with(start)) || name == "Cost per item"
+    ["Variant ", "Price /", "Compare At Price /"]
+        .iter()
+        .any(|start| name.starts_with(start))
+        || name == "Cost per item"
 }
 
 /// Which row speaks of whom: the titled row tells of the product and of its first variant, each later row of its
@@ -186,7 +195,12 @@ impl Columns {
             return Err("the first line names no column Handle: this is no product file".into());
         }
         let named = |keep: fn(&str) -> bool| {
-            columns.others.iter().map(|(_, name)| name.clone()).filter(|name| keep(name)).collect::<Arc<[String]>>()
+            columns
+                .others
+                .iter()
+                .map(|(_, name)| name.clone())
+                .filter(|name| keep(name))
+                .collect::<Arc<[String]>>()
         };
         columns.of_products = named(|name| !is_of_variant(name));
         columns.of_variants = named(is_of_variant);
@@ -201,8 +215,17 @@ impl Columns {
 
     /// The name of the column at a place, for people.
     pub(crate) fn name(&self, place: usize) -> &str {
-        let other = self.others.iter().find(|(other, _)| *other == place).map(|(_, name)| name.as_str());
-        let known = || self.at.iter().position(|at| *at == Some(place)).map(|column| KNOWN[column].1[0]);
+        let other = self
+            .others
+            .iter()
+            .find(|(other, _)| *other == place)
+            .map(|(_, name)| name.as_str());
+        let known = || {
+            self.at
+                .iter()
+                .position(|at| *at == Some(place))
+                .map(|column| KNOWN[column].1[0])
+        };
         other.or_else(known).unwrap_or("without a name")
     }
 }
@@ -222,9 +245,15 @@ mod tests {
     fn headers_are_read_by_name() {
         let read = |line: &str| Columns::read(line.split(',').map(str::as_bytes));
         let columns = read("\u{feff} handle ,TITLE,Cost per item,Colour,").expect("a header");
-        assert_eq!((columns.place(Column::Handle), columns.place(Column::Title)), (Some(0), Some(1)));
+        assert_eq!(
+            (columns.place(Column::Handle), columns.place(Column::Title)),
+            (Some(0), Some(1))
+        );
         assert_eq!(columns.place(Column::Price), None);
-        assert_eq!((columns.of_variants[0].as_str(), columns.of_products[0].as_str()), ("Cost per item", "Colour"));
+        assert_eq!(
+            (columns.of_variants[0].as_str(), columns.of_products[0].as_str()),
+            ("Cost per item", "Colour")
+        );
         assert_eq!(columns.width, 4);
         for line in ["", "Title,Price", "Handle,URL handle", "Handle,X,X", "Handle,\0"] {
             assert!(read(line).is_err(), "{line}");

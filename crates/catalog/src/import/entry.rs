@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::columns::{Teller, is_column};
 use crate::domain::{IMAGES_MAX, VARIANTS_MAX, choice_key};
 
-
 /// What a file says of one fact. The three are not the same: a column that a file does not have changes nothing,
 /// an empty cell takes the fact away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -168,8 +167,20 @@ pub(crate) struct Gathering {
 
 impl Gathering {
     pub(crate) fn new(handle: Handle, line: u64) -> Self {
-        let entry = Entry { line, handle, facts: None, options: Vec::new(), variants: Vec::new(), images: Vec::new() };
-        Self { entry, broken: false, seen: HashSet::new(), skus: HashSet::new() }
+        let entry = Entry {
+            line,
+            handle,
+            facts: None,
+            options: Vec::new(),
+            variants: Vec::new(),
+            images: Vec::new(),
+        };
+        Self {
+            entry,
+            broken: false,
+            seen: HashSet::new(),
+            skus: HashSet::new(),
+        }
     }
 
     pub(crate) fn handle(&self) -> &str {
@@ -216,7 +227,10 @@ impl Gathering {
         if let Fact::Is(sku) = &variant.sku
             && !self.skus.insert(sku.to_string())
         {
-            return Err(format!("the SKU {:?} stands at another variant of this product already", sku.as_str()));
+            return Err(format!(
+                "the SKU {:?} stands at another variant of this product already",
+                sku.as_str()
+            ));
         }
         if !self.seen.insert(choice_key(&variant.values)) {
             return Err(match variant.values.is_empty() {
@@ -251,7 +265,11 @@ impl Gathering {
             return Ok(None);
         }
         let fail = |line: u64, reason: String| {
-            Err(FailedRow { line, handle: Some(entry.handle.as_str().to_owned()), reason })
+            Err(FailedRow {
+                line,
+                handle: Some(entry.handle.as_str().to_owned()),
+                reason,
+            })
         };
         let untitled = entry.facts.is_none();
         let nothing_to_choose = match entry.options.as_slice() {
@@ -273,7 +291,10 @@ impl Gathering {
                 return fail(variant.line, format!("option {} has a value but no name", named + 1));
             }
             if given < named {
-                return fail(variant.line, format!("there is no value for the option {:?}", entry.options[given]));
+                return fail(
+                    variant.line,
+                    format!("there is no value for the option {:?}", entry.options[given]),
+                );
             }
         }
         entry.images.sort_by_key(|image| image.position);

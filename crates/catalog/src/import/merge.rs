@@ -42,7 +42,13 @@ pub(crate) fn merge(
     stock: StockMode,
 ) -> Result<Merged, Box<FailedRow>> {
     let handle = entry.handle.as_str().to_owned();
-    let fail = |line: u64, reason: String| Box::new(FailedRow { line, handle: Some(handle.clone()), reason });
+    let fail = |line: u64, reason: String| {
+        Box::new(FailedRow {
+            line,
+            handle: Some(handle.clone()),
+            reason,
+        })
+    };
     let line = entry.line;
     let facts = match (entry.facts, kept) {
         (None, None) => return Err(fail(line, "the product is new and no row carries a title".into())),
@@ -61,7 +67,10 @@ pub(crate) fn merge(
     let mut places = HashMap::new();
     for (place, old) in kept.iter().flat_map(|kept| &kept.variants).enumerate() {
         places.insert(choice_key(&old.facts.choice), (place, old));
-        variants.push(DraftVariant { facts: old.facts.clone(), stock: 0 });
+        variants.push(DraftVariant {
+            facts: old.facts.clone(),
+            stock: 0,
+        });
         lines.push(None);
     }
     for told in entry.variants {
@@ -96,10 +105,21 @@ pub(crate) fn merge(
             && !metadata.is_empty()
             && serde_json::to_string(metadata).map_or(usize::MAX, |json| json.len()) > METADATA_MAX
         {
-            return Err(fail(line, format!("the columns without a field of ours hold more than {METADATA_MAX} bytes")));
+            return Err(fail(
+                line,
+                format!("the columns without a field of ours hold more than {METADATA_MAX} bytes"),
+            ));
         }
     }
-    Ok(Merged { draft: Draft { facts, variants, handle_made: false }, lines, counted })
+    Ok(Merged {
+        draft: Draft {
+            facts,
+            variants,
+            handle_made: false,
+        },
+        lines,
+        counted,
+    })
 }
 
 /// Whether the shop has all of it just so.
@@ -107,7 +127,12 @@ pub(crate) fn is_unchanged(merged: &Merged, kept: &Kept) -> bool {
     merged.counted.is_empty()
         && merged.draft.facts == kept.facts
         && merged.draft.variants.len() == kept.variants.len()
-        && merged.draft.variants.iter().zip(&kept.variants).all(|(new, old)| new.facts == old.facts)
+        && merged
+            .draft
+            .variants
+            .iter()
+            .zip(&kept.variants)
+            .all(|(new, old)| new.facts == old.facts)
 }
 
 fn new_facts(handle: &base::Handle, told: Option<ProductFacts>, images: Vec<EntryImage>) -> Facts {
@@ -157,14 +182,24 @@ fn changed_facts(old: &Facts, told: Option<ProductFacts>, images: Vec<EntryImage
             Some(at) if first => {
                 let old = old_images.remove(at);
                 let same = matches!((&image.alt, &old.alt), (Fact::Is(new), Some(old)) if new == old.trim());
-                new_images.push(Picture { url: image.url, alt: if same { old.alt } else { image.alt.over(old.alt) } });
+                new_images.push(Picture {
+                    url: image.url,
+                    alt: if same { old.alt } else { image.alt.over(old.alt) },
+                });
             }
             Some(_) => {}
-            None => new_images.push(Picture { url: image.url, alt: image.alt.said() }),
+            None => new_images.push(Picture {
+                url: image.url,
+                alt: image.alt.said(),
+            }),
         }
     }
     // The file's order goes first; a handle that returns adds at the end.
-    facts.images = if first { [new_images, old_images].concat() } else { [old_images, new_images].concat() };
+    facts.images = if first {
+        [new_images, old_images].concat()
+    } else {
+        [old_images, new_images].concat()
+    };
     facts
 }
 
@@ -176,19 +211,42 @@ fn name_options(
     kept: Option<&Kept>,
 ) -> Result<(), String> {
     let Some(kept) = kept else {
-        facts.options = names.into_iter().map(|name| ProductOption { name, values: Vec::new() }).collect();
+        facts.options = names
+            .into_iter()
+            .map(|name| ProductOption {
+                name,
+                values: Vec::new(),
+            })
+            .collect();
         return Ok(());
     };
     let options = &kept.facts.options;
     let chosen = variants.iter().map(|variant| variant.values.len()).max().unwrap_or(0);
-    let least = variants.iter().map(|variant| variant.values.len()).min().unwrap_or(options.len());
+    let least = variants
+        .iter()
+        .map(|variant| variant.values.len())
+        .min()
+        .unwrap_or(options.len());
     let same = names.len() == options.len()
-        && names.iter().zip(options).all(|(name, option)| fold(name) == fold(&option.name));
-    let fits = if names.is_empty() { variants.is_empty() || (chosen, least) == (options.len(), options.len()) } else { same };
+        && names
+            .iter()
+            .zip(options)
+            .all(|(name, option)| fold(name) == fold(&option.name));
+    let fits = if names.is_empty() {
+        variants.is_empty() || (chosen, least) == (options.len(), options.len())
+    } else {
+        same
+    };
     if fits {
         return Ok(());
     }
-    let list = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let list = |names: Vec<&str>| {
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
     Err(format!(
         "the product's options are {} in the shop and {} here",
         list(options.iter().map(|option| option.name.as_str()).collect()),
@@ -199,12 +257,20 @@ fn name_options(
 /// The chosen values as the product's options spell them; values that are new are added to the options.
 fn spell(options: &mut [ProductOption], values: &[String]) -> Result<Vec<String>, String> {
     if values.len() != options.len() {
-        return Err(format!("the row names {} option values, the product has {} options", values.len(), options.len()));
+        return Err(format!(
+            "the row names {} option values, the product has {} options",
+            values.len(),
+            options.len()
+        ));
     }
     let mut spelled = Vec::with_capacity(values.len());
     for (option, value) in options.iter_mut().zip(values) {
         let wanted = fold(value);
-        let known = option.values.iter().find(|other| *other == value || fold(other) == wanted).cloned();
+        let known = option
+            .values
+            .iter()
+            .find(|other| *other == value || fold(other) == wanted)
+            .cloned();
         if known.is_none() {
             option.values.push(value.clone());
         }
@@ -219,8 +285,14 @@ fn new_variant(told: EntryVariant, choice: Vec<String>) -> Option<DraftVariant> 
         return None;
     };
     let stock = if let Fact::Is(pieces) = told.stock { pieces } else { 0 };
-    let blank = VariantFacts { choice, ..VariantFacts::at(price_minor) };
-    Some(DraftVariant { facts: changed_variant(&blank, told), stock })
+    let blank = VariantFacts {
+        choice,
+        ..VariantFacts::at(price_minor)
+    };
+    Some(DraftVariant {
+        facts: changed_variant(&blank, told),
+        stock,
+    })
 }
 
 fn changed_variant(old: &VariantFacts, told: EntryVariant) -> VariantFacts {

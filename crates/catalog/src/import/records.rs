@@ -58,7 +58,15 @@ struct Open {
 
 impl<R: Read> Records<R> {
     pub(crate) fn new(from: R) -> Self {
-        Self { from, buffer: Vec::new(), start: 0, line: 1, given: 0, ended: false, broken: 0 }
+        Self {
+            from,
+            buffer: Vec::new(),
+            start: 0,
+            line: 1,
+            given: 0,
+            ended: false,
+            broken: 0,
+        }
     }
 
     /// Bytes read so far.
@@ -109,7 +117,12 @@ impl<R: Read> Records<R> {
                 Some(b'\n') => break Stop::Line,
                 None => break Stop::File,
                 // No quote is to blame, so there is nothing to go back to: see `skip`.
-                Some(_) if end > ROW_MAX => return Ok(Err(Open { quote: usize::MAX, reason: "" })),
+                Some(_) if end > ROW_MAX => {
+                    return Ok(Err(Open {
+                        quote: usize::MAX,
+                        reason: "",
+                    }));
+                }
                 Some(_) => end += 1,
             }
         };
@@ -131,7 +144,12 @@ impl<R: Read> Records<R> {
                     at += 2;
                 }
                 Some(_) if at <= ROW_MAX => at += 1,
-                _ => return Ok(Err(Open { quote, reason: "a quote opens here and never closes" })),
+                _ => {
+                    return Ok(Err(Open {
+                        quote,
+                        reason: "a quote opens here and never closes",
+                    }));
+                }
             }
         }
         let end = self.while_blank(at + 1)?;
@@ -140,7 +158,8 @@ impl<R: Read> Records<R> {
             Some(b'\n') => Stop::Line,
             None => Stop::File,
             Some(_) => {
-                let reason = "a quote opens here and closes amid text; one is missing, or quotes inside must be doubled";
+                let reason =
+                    "a quote opens here and closes amid text; one is missing, or quotes inside must be doubled";
                 return Ok(Err(Open { quote, reason }));
             }
         };
@@ -171,7 +190,10 @@ impl<R: Read> Records<R> {
         self.advance(open.quote);
         let opened = self.line;
         self.drop_line()?;
-        Ok(Next::Broken { line: opened, reason: open.reason.to_owned() })
+        Ok(Next::Broken {
+            line: opened,
+            reason: open.reason.to_owned(),
+        })
     }
 
     /// Drops what is left of the line, however long it is, without keeping it.

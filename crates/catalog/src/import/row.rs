@@ -33,7 +33,10 @@ impl<'a> Row<'a> {
         line: u64,
         currency: Currency,
     ) -> Result<Self, String> {
-        let surplus = record.iter().skip(columns.width).any(|cell| !cell.trim_ascii().is_empty());
+        let surplus = record
+            .iter()
+            .skip(columns.width)
+            .any(|cell| !cell.trim_ascii().is_empty());
         if record.len() < columns.width || surplus {
             return Err(format!(
                 "the row has {} cells where the first line has {}; is a quote or comma missing?",
@@ -50,7 +53,13 @@ impl<'a> Row<'a> {
             }
             cells.push(text.trim());
         }
-        Ok(Self { columns, cells, line, currency, faults: Vec::new() })
+        Ok(Self {
+            columns,
+            cells,
+            line,
+            currency,
+            faults: Vec::new(),
+        })
     }
 
     /// Adds what the row says to its product. Errors: everything that is wrong with the row, in one sentence.
@@ -60,10 +69,20 @@ impl<'a> Row<'a> {
         let titled = matches!(self.text(Column::Title), Fact::Is(_)) && !product.is_titled();
         let facts = titled.then(|| self.product());
         let sells = !values.is_empty()
-            || [Column::Sku, Column::Price, Column::CompareAt, Column::Quantity, Column::Barcode]
-                .into_iter()
-                .any(|column| matches!(self.text(column), Fact::Is(_)));
-        let teller = if titled { Teller::FirstVariant } else { Teller::LaterVariant };
+            || [
+                Column::Sku,
+                Column::Price,
+                Column::CompareAt,
+                Column::Quantity,
+                Column::Barcode,
+            ]
+            .into_iter()
+            .any(|column| matches!(self.text(column), Fact::Is(_)));
+        let teller = if titled {
+            Teller::FirstVariant
+        } else {
+            Teller::LaterVariant
+        };
         let variant = sells.then(|| self.variant(values, teller));
         let image = self.image();
         let mut keep = |kept: Result<(), String>| self.faults.extend(kept.err());
@@ -77,15 +96,19 @@ impl<'a> Row<'a> {
         if let Some(image) = image {
             keep(product.image(image));
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(self.faults.join("; ")) }
+        if self.faults.is_empty() {
+            Ok(())
+        } else {
+            Err(self.faults.join("; "))
+        }
     }
 
     fn product(&mut self) -> ProductFacts {
         let title = self.line(Column::Title, NAME_MAX).said().unwrap_or_default();
         let tags = match self.text(Column::TagsJson) {
-            Fact::Is(text) => serde_json::from_str::<Vec<String>>(text).map_err(|_| "is no JSON array of texts".into()).and_then(
-                |list| tags(list.iter().map(String::as_str)).map(Fact::Is),
-            ),
+            Fact::Is(text) => serde_json::from_str::<Vec<String>>(text)
+                .map_err(|_| "is no JSON array of texts".into())
+                .and_then(|list| tags(list.iter().map(String::as_str)).map(Fact::Is)),
             _ => self.text(Column::Tags).read(|text| tags(text.split([',', '\n', '\r']))),
         };
         ProductFacts {
@@ -104,18 +127,25 @@ impl<'a> Row<'a> {
         let unit = self.text(Column::WeightUnit).read(|text| {
             let text = text.to_ascii_lowercase();
             let known = WEIGHT_UNITS.contains(&text.as_str());
-            known.then_some(text).ok_or(format!("is none of {}", WEIGHT_UNITS.join(", ")))
+            known
+                .then_some(text)
+                .ok_or(format!("is none of {}", WEIGHT_UNITS.join(", ")))
         });
-        let policy = self.text(Column::Policy).read(|text| match text.to_ascii_lowercase().as_str() {
-            "deny" | "false" => Ok(InventoryPolicy::Deny),
-            "continue" | "true" => Ok(InventoryPolicy::Continue),
-            _ => Err("is neither deny nor continue"),
-        });
+        let policy = self
+            .text(Column::Policy)
+            .read(|text| match text.to_ascii_lowercase().as_str() {
+                "deny" | "false" => Ok(InventoryPolicy::Deny),
+                "continue" | "true" => Ok(InventoryPolicy::Continue),
+                _ => Err("is neither deny nor continue"),
+            });
         let policy = self.sound(Column::Policy, policy);
         let sku = self.text(Column::Sku).read(Sku::new);
         let grams = self.text(Column::Grams).read(grams);
         let ships = self.text(Column::RequiresShipping).read(flag);
-        let tracked = self.text(Column::Tracker).said().map(|name| !name.eq_ignore_ascii_case(UNTRACKED));
+        let tracked = self
+            .text(Column::Tracker)
+            .said()
+            .map(|name| !name.eq_ignore_ascii_case(UNTRACKED));
         EntryVariant {
             line: self.line,
             values,
@@ -162,11 +192,13 @@ impl<'a> Row<'a> {
     fn status(&mut self) -> Fact<Status> {
         let published = self.text(Column::Published).read(flag);
         let published = self.sound(Column::Published, published);
-        let status = self.text(Column::Status).read(|text| match text.to_ascii_lowercase().as_str() {
-            "active" => Ok(Status::Active),
-            "draft" | "archived" => Ok(Status::Draft),
-            _ => Err("is none of active, draft, archived"),
-        });
+        let status = self
+            .text(Column::Status)
+            .read(|text| match text.to_ascii_lowercase().as_str() {
+                "active" => Ok(Status::Active),
+                "draft" | "archived" => Ok(Status::Draft),
+                _ => Err("is none of active, draft, archived"),
+            });
         match (self.sound(Column::Status, status), published) {
             (_, Fact::Is(false)) => Fact::Is(Status::Draft),
             (Fact::Is(status), _) => Fact::Is(status),
@@ -188,7 +220,9 @@ impl<'a> Row<'a> {
     fn price(&mut self, column: Column) -> Fact<i64> {
         let currency = self.currency;
         let price = self.text(column).read(|text| {
-            let amount: Amount = text.parse().map_err(|_| format!("({text:.32}) is no price such as 9.99"))?;
+            let amount: Amount = text
+                .parse()
+                .map_err(|_| format!("({text:.32}) is no price such as 9.99"))?;
             let money = Money::from_amount(amount, currency).map_err(|fault| fault.to_string())?;
             match money.minor {
                 0..=PRICE_MINOR_MAX => Ok(money.minor),
@@ -207,7 +241,9 @@ impl<'a> Row<'a> {
             Teller::LaterVariant => (&self.columns.of_all, Column::VariantMetadata),
         };
         let columns = Arc::clone(columns);
-        let rest = self.text(json).read(|text| serde_json::from_str::<Map<String, Value>>(text));
+        let rest = self
+            .text(json)
+            .read(|text| serde_json::from_str::<Map<String, Value>>(text));
         let rest = rest.map_err(|_| "is no JSON object");
         let rest = self.sound(json, rest);
         let mut said = Map::new();
@@ -217,7 +253,12 @@ impl<'a> Row<'a> {
                 said.insert(name.clone(), Value::String(text.to_owned()));
             }
         }
-        Facts { teller, columns, said, rest }
+        Facts {
+            teller,
+            columns,
+            said,
+            rest,
+        }
     }
 
     /// The cells of these columns up to the first empty one; none after it may say something.
@@ -228,7 +269,8 @@ impl<'a> Row<'a> {
             match (self.line(column, WORD_MAX), empty) {
                 (Fact::Is(text), None) => filled.push(text),
                 (Fact::Is(_), Some(before)) => {
-                    self.faults.push(format!("option {} has a {what} and option {before} has none", at + 1));
+                    self.faults
+                        .push(format!("option {} has a {what} and option {before} has none", at + 1));
                 }
                 (_, None) => empty = Some(at + 1),
                 (_, Some(_)) => {}
@@ -287,8 +329,16 @@ fn grams(text: &str) -> Result<i64, String> {
     let wrong = || format!("is no weight in grams from 0 to {WEIGHT_MAX}");
     let amount: Amount = text.parse().map_err(|_| wrong())?;
     let unit = 10i64.checked_pow(u32::from(amount.scale())).ok_or_else(wrong)?;
-    let grams = amount.mantissa().checked_add(unit / 2).ok_or_else(wrong)?.div_euclid(unit);
-    if amount.mantissa() < 0 || grams > WEIGHT_MAX { Err(wrong()) } else { Ok(grams) }
+    let grams = amount
+        .mantissa()
+        .checked_add(unit / 2)
+        .ok_or_else(wrong)?
+        .div_euclid(unit);
+    if amount.mantissa() < 0 || grams > WEIGHT_MAX {
+        Err(wrong())
+    } else {
+        Ok(grams)
+    }
 }
 
 /// Tags, each once, in the file's order.
@@ -306,5 +356,9 @@ fn tags<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<String>, String>
             tags.push(tag.to_owned());
         }
     }
-    if tags.len() > TAGS_MAX { Err(format!("a product has at most {TAGS_MAX} tags")) } else { Ok(tags) }
+    if tags.len() > TAGS_MAX {
+        Err(format!("a product has at most {TAGS_MAX} tags"))
+    } else {
+        Ok(tags)
+    }
 }

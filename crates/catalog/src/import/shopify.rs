@@ -71,7 +71,15 @@ impl<R: Read> Shopify<R> {
             }
         }
         let columns = Columns::read(record.iter()).map_err(Refused::NoProducts)?;
-        Ok(Self { records, record, columns, currency, gathering: None, ready: VecDeque::new(), ended: false })
+        Ok(Self {
+            records,
+            record,
+            columns,
+            currency,
+            gathering: None,
+            ready: VecDeque::new(),
+            ended: false,
+        })
     }
 
     /// Bytes read so far, for a progress bar.
@@ -93,7 +101,11 @@ impl<R: Read> Shopify<R> {
                 if let Some(handle) = &handle {
                     self.turn_to(handle, line);
                 }
-                self.fail(FailedRow { line, handle: handle.map(|handle| handle.to_string()), reason });
+                self.fail(FailedRow {
+                    line,
+                    handle: handle.map(|handle| handle.to_string()),
+                    reason,
+                });
             }
             Next::End => {
                 self.ended = true;
@@ -109,22 +121,38 @@ impl<R: Read> Shopify<R> {
         }
         let handle = match self.handle() {
             Ok(handle) => handle,
-            Err(reason) => return self.ready.push_back(Found::Failed(FailedRow { line, handle: None, reason })),
+            Err(reason) => {
+                return self.ready.push_back(Found::Failed(FailedRow {
+                    line,
+                    handle: None,
+                    reason,
+                }));
+            }
         };
         self.turn_to(&handle, line);
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        if let Err(reason) = Row::new(&self.columns, &self.record, line, self.currency)
-            .and_then(|row| row.gather(gathering))
+        if let Err(reason) =
+            Row::new(&self.columns, &self.record, line, self.currency).and_then(|row| row.gather(gathering))
         {
-            self.fail(FailedRow { line, handle: Some(handle.to_string()), reason });
+            self.fail(FailedRow {
+                line,
+                handle: Some(handle.to_string()),
+                reason,
+            });
         }
     }
 
     fn handle(&self) -> Result<Handle, String> {
-        let cell = self.columns.place(Column::Handle).and_then(|place| self.record.get(place)).unwrap_or_default();
-        let text = std::str::from_utf8(cell).map_err(|_| "the cell Handle is no text in UTF-8")?.trim();
+        let cell = self
+            .columns
+            .place(Column::Handle)
+            .and_then(|place| self.record.get(place))
+            .unwrap_or_default();
+        let text = std::str::from_utf8(cell)
+            .map_err(|_| "the cell Handle is no text in UTF-8")?
+            .trim();
         if text.is_empty() {
             return Err("the handle is missing".into());
         }
@@ -133,7 +161,11 @@ impl<R: Read> Shopify<R> {
 
     /// Ends the product before, if these rows are of another one.
     fn turn_to(&mut self, handle: &Handle, line: u64) {
-        if self.gathering.as_ref().is_none_or(|gathering| gathering.handle() != handle.as_str()) {
+        if self
+            .gathering
+            .as_ref()
+            .is_none_or(|gathering| gathering.handle() != handle.as_str())
+        {
             self.finish();
             self.gathering = Some(Gathering::new(handle.clone(), line));
         }

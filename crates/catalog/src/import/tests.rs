@@ -37,60 +37,150 @@ fn check(rows: &[u8], handles: &[&str], told: &[&str]) {
     assert_eq!(failed.len(), told.len(), "{rows}\n{failed:#?}");
     for (failed, told) in failed.iter().zip(told) {
         let (line, words) = told.split_once(": ").expect("a line and words");
-        assert!(failed.starts_with(&format!("{line}: ")) && failed.contains(words), "{rows}\n{failed}\n{told}");
+        assert!(
+            failed.starts_with(&format!("{line}: ")) && failed.contains(words),
+            "{rows}\n{failed}\n{told}"
+        );
     }
 }
 
 #[test]
 fn broken_rows_are_told_and_harm_nobody_else() {
     let cases: &[(&[u8], &[&str], &[&str])] = &[
-        (b"a,A,,,,1,,,\nb,B,,,,cheap,,,\nc,C,,,,3,,,", &["a", "c"], &["3: Variant Price: (cheap) is no price"]),
+        (
+            b"a,A,,,,1,,,\nb,B,,,,cheap,,,\nc,C,,,,3,,,",
+            &["a", "c"],
+            &["3: Variant Price: (cheap) is no price"],
+        ),
         (b"a,A,,,,-1,,,", &[], &["2: negative"]),
         (b"a,A,,,,1.234,,,", &[], &["2: more than the 2 decimal places"]),
         (b"a,A,,,,99999999999.99,,,", &[], &["2: too high"]),
         (b"a,A,,,,$5,,,", &[], &["2: no price"]),
         (b",A,,,,1,,,\nb,B,,,,1,,,", &["b"], &["2: the handle is missing"]),
         // A row of nobody does not tear its neighbours apart.
-        (b"a,A,Size,S,,1,,,\n,,,M,,1,,,\na,,,L,,1,,,", &["a"], &["3: the handle is missing"]),
-        (b"7,A,,,,1,,,\nprd_x,B,,,,1,,,", &[], &["2: all digits", "3: like an id"]),
+        (
+            b"a,A,Size,S,,1,,,\n,,,M,,1,,,\na,,,L,,1,,,",
+            &["a"],
+            &["3: the handle is missing"],
+        ),
+        (
+            b"7,A,,,,1,,,\nprd_x,B,,,,1,,,",
+            &[],
+            &["2: all digits", "3: like an id"],
+        ),
         // All broken rows of a product are told, and all faults of a row; the product stays out whole.
-        (b"a,A,Size,S,,x,,,\na,,,M,,1,,,\na,,,L,,1,y,ftp://z,", &[], &["2: price", "4: Qty", ]),
-        (b"a,A,,,,x,y,,z", &[], &["2: Status: is none of active, draft, archived"]),
-        (b"a,A,Size,S,X1,1,,,\na,,,M,X1,1,,,", &[], &["3: the SKU \"X1\" stands at another variant"]),
-        (b"a,A,Size,S,,1,,,\na,,,s,,1,,,", &[], &["3: the variant s stands twice"]),
-        (b"a,A,,,,1,,,\na,,,,,2,,,", &[], &["3: no option values to tell them apart"]),
+        (
+            b"a,A,Size,S,,x,,,\na,,,M,,1,,,\na,,,L,,1,y,ftp://z,",
+            &[],
+            &["2: price", "4: Qty"],
+        ),
+        (
+            b"a,A,,,,x,y,,z",
+            &[],
+            &["2: Status: is none of active, draft, archived"],
+        ),
+        (
+            b"a,A,Size,S,X1,1,,,\na,,,M,X1,1,,,",
+            &[],
+            &["3: the SKU \"X1\" stands at another variant"],
+        ),
+        (
+            b"a,A,Size,S,,1,,,\na,,,s,,1,,,",
+            &[],
+            &["3: the variant s stands twice"],
+        ),
+        (
+            b"a,A,,,,1,,,\na,,,,,2,,,",
+            &[],
+            &["3: no option values to tell them apart"],
+        ),
         (b"a,A,,S,,1,,,", &[], &["2: option 1 has a value but no name"]),
-        (b"a,A,Size,S,,1,,,\na,,,,,2,,,", &[], &["3: no value for the option \"Size\""]),
-        (b"a,A,Size,S,,1,,,\na,,Colour,M,,2,,,", &[], &["3: called Colour here and Size further up"]),
+        (
+            b"a,A,Size,S,,1,,,\na,,,,,2,,,",
+            &[],
+            &["3: no value for the option \"Size\""],
+        ),
+        (
+            b"a,A,Size,S,,1,,,\na,,Colour,M,,2,,,",
+            &[],
+            &["3: called Colour here and Size further up"],
+        ),
         (b"a,A,,,,1,1.5,,", &[], &["2: no whole number"]),
         (b"a,A,,,,1,,javascript:alert(1),", &[], &["2: Image Src"]),
-        (b"a,A,,,,1,,\nb,B,,,,1,,,", &["b"], &["2: 8 cells where the first line has 9"]),
+        (
+            b"a,A,,,,1,,\nb,B,,,,1,,,",
+            &["b"],
+            &["2: 8 cells where the first line has 9"],
+        ),
         (b"a,A,,,,1,,,,extra\nb,B,,,,1,,,,,,", &["b"], &["2: 10 cells"]),
-        (b"a,\xff\xfe,,,,1,,,\nb,B,,,,1,,,", &["b"], &["2: the cell Title is no text in UTF-8"]),
-        (b"\xff,A,,,,1,,,\nb,B,,,,1,,,", &["b"], &["2: the cell Handle is no text in UTF-8"]),
-        (b"a,A\0,,,,1,,,\nb,B,,,,1,,,", &["b"], &["2: Title holds the character U+0000"]),
+        (
+            b"a,\xff\xfe,,,,1,,,\nb,B,,,,1,,,",
+            &["b"],
+            &["2: the cell Title is no text in UTF-8"],
+        ),
+        (
+            b"\xff,A,,,,1,,,\nb,B,,,,1,,,",
+            &["b"],
+            &["2: the cell Handle is no text in UTF-8"],
+        ),
+        (
+            b"a,A\0,,,,1,,,\nb,B,,,,1,,,",
+            &["b"],
+            &["2: Title holds the character U+0000"],
+        ),
         // An open quote: the line where it opened is told, and what stands before and below it goes in.
-        (b"a,A,,,,1,,,\nb,\"B,,,,1,,,\nc,C,,,,1,,,\n", &["a", "c"], &["3: a quote opens here and never closes"]),
-        (b"a,A,,,,1,,,\nb,\"two\nlines\",,\"open,,1,,,\nc,C", &["a"], &["4: a quote opens here", "5: cells"]),
+        (
+            b"a,A,,,,1,,,\nb,\"B,,,,1,,,\nc,C,,,,1,,,\n",
+            &["a", "c"],
+            &["3: a quote opens here and never closes"],
+        ),
+        (
+            b"a,A,,,,1,,,\nb,\"two\nlines\",,\"open,,1,,,\nc,C",
+            &["a"],
+            &["4: a quote opens here", "5: cells"],
+        ),
         (b"a,A,,,,1,,,\n\"", &["a"], &["3: a quote opens here"]),
         (b"a,A,Size,S,,1,,,\na,,,\"M,,1,,,\n", &[], &["3: a quote opens here"]),
         // An open quote that the next row closes, with the right number of cells between them.
-        (b"a,A,,,,1,,,\nb,\"B,,,,1,,,\nc,\"C\",,,,1,,,\nd,D,,,,1,,,\n", &["a", "c", "d"], &["3: closes amid text"]),
-        (b"a,\"A \"best\" one\",,,,1,,,\nb,B,,,,1,,,", &["b"], &["2: must be doubled"]),
-        (b"a,5\" pipe,,,,1,,,\nb, \"B\" ,,,,1,,,\nc,\"C \"\"c\"\"\",,,,1,,,", &["a", "b", "c"], &[]),
+        (
+            b"a,A,,,,1,,,\nb,\"B,,,,1,,,\nc,\"C\",,,,1,,,\nd,D,,,,1,,,\n",
+            &["a", "c", "d"],
+            &["3: closes amid text"],
+        ),
+        (
+            b"a,\"A \"best\" one\",,,,1,,,\nb,B,,,,1,,,",
+            &["b"],
+            &["2: must be doubled"],
+        ),
+        (
+            b"a,5\" pipe,,,,1,,,\nb, \"B\" ,,,,1,,,\nc,\"C \"\"c\"\"\",,,,1,,,",
+            &["a", "b", "c"],
+            &[],
+        ),
         (b"\n\n  ,,,,,,,,\r\na,A,,,,1,,,\n\n", &["a"], &[]),
         (b"", &[], &[]),
     ];
     for (rows, handles, told) in cases {
         check(rows, handles, told);
         // The same with the line ends of another system; the cases that count them have them inside quotes too.
-        let text: Vec<u8> = rows.iter().flat_map(|&byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] }).collect();
+        let text: Vec<u8> = rows
+            .iter()
+            .flat_map(|&byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] })
+            .collect();
         if !rows.contains(&b'\r') {
             let file = [HEADER.as_bytes(), b"\r\n", &text].concat();
             let (entries, failed, _) = read(&file).expect("a file");
-            let lines = |told: &[&str]| told.iter().map(|told| told.split(':').next().map(str::to_owned)).collect::<Vec<_>>();
+            let lines = |told: &[&str]| {
+                told.iter()
+                    .map(|told| told.split(':').next().map(str::to_owned))
+                    .collect::<Vec<_>>()
+            };
             let failed: Vec<&str> = failed.iter().map(String::as_str).collect();
-            assert_eq!((entries.len(), lines(&failed)), (handles.len(), lines(told)), "CRLF {failed:?}");
+            assert_eq!(
+                (entries.len(), lines(&failed)),
+                (handles.len(), lines(told)),
+                "CRLF {failed:?}"
+            );
         }
     }
 }
@@ -112,7 +202,10 @@ fn what_is_no_product_file_is_refused_whole() {
         assert!(matches!(refused, Refused::NoProducts(_)), "{refused:?}");
     }
     let endless = std::io::repeat(b'x').take(100 << 20);
-    assert!(matches!(Shopify::open(endless, Currency::USD).map(|_| ()), Err(Refused::NoProducts(_))));
+    assert!(matches!(
+        Shopify::open(endless, Currency::USD).map(|_| ()),
+        Err(Refused::NoProducts(_))
+    ));
 }
 
 #[test]
@@ -126,7 +219,9 @@ fn a_row_without_end_is_not_kept_in_memory() {
         found.push(next.expect("readable"));
         largest = largest.max(shopify.held());
     }
-    let [Found::Product(_), Found::Failed(row), Found::LeftOut] = &found[..] else { panic!("{found:?}") };
+    let [Found::Product(_), Found::Failed(row), Found::LeftOut] = &found[..] else {
+        panic!("{found:?}")
+    };
     assert!(row.line == 3 && largest < 16 << 20, "{row:?}, {largest} bytes held");
 }
 
@@ -149,17 +244,37 @@ fn cells_become_facts() {
     assert_eq!(facts.tags, Fact::Is(vec!["lamp".into(), "oil".into()]));
     assert_eq!(facts.status, Fact::Is(Status::Active));
     assert_eq!(json!(facts.metadata.said), json!({ "Colour of box": "red" }));
-    let [small, large] = &entry.variants[..] else { panic!("{entry:?}") };
-    assert_eq!((small.price_minor.clone(), small.compare_at_minor.clone()), (Fact::Is(1_050), Fact::Blank));
-    assert_eq!((small.grams.clone(), small.weight_unit.clone()), (Fact::Is(454), Fact::Is("lb".into())));
-    assert_eq!((small.tracked.clone(), small.stock.clone()), (Fact::Is(true), Fact::Is(7)));
+    let [small, large] = &entry.variants[..] else {
+        panic!("{entry:?}")
+    };
+    assert_eq!(
+        (small.price_minor.clone(), small.compare_at_minor.clone()),
+        (Fact::Is(1_050), Fact::Blank)
+    );
+    assert_eq!(
+        (small.grams.clone(), small.weight_unit.clone()),
+        (Fact::Is(454), Fact::Is("lb".into()))
+    );
+    assert_eq!(
+        (small.tracked.clone(), small.stock.clone()),
+        (Fact::Is(true), Fact::Is(7))
+    );
     assert_eq!(small.policy, Fact::Is(InventoryPolicy::Continue));
     assert_eq!(small.requires_shipping, Fact::Is(false));
-    assert_eq!(json!(small.metadata.said), json!({ "Variant Image": "https://x.test/v.png" }));
-    assert_eq!((large.tracked.clone(), large.stock.clone(), large.line), (Fact::Is(false), Fact::Is(0), 4));
+    assert_eq!(
+        json!(small.metadata.said),
+        json!({ "Variant Image": "https://x.test/v.png" })
+    );
+    assert_eq!(
+        (large.tracked.clone(), large.stock.clone(), large.line),
+        (Fact::Is(false), Fact::Is(0), 4)
+    );
     assert_eq!(json!(large.metadata.said), json!({ "Colour of box": "blue" }));
     let pictures: Vec<&str> = entry.images.iter().map(|image| image.url.as_str()).collect();
-    assert_eq!(pictures, ["https://x.test/1.png", "https://x.test/2.png", "https://x.test/3.png"]);
+    assert_eq!(
+        pictures,
+        ["https://x.test/1.png", "https://x.test/2.png", "https://x.test/3.png"]
+    );
     assert_eq!(entry.images[1].alt, Fact::Is("Lit".into()));
 }
 
@@ -168,7 +283,11 @@ fn published_and_status_say_whether_it_is_for_sale() {
     let status = |published: &str, status: &str| {
         let file = format!("Handle,Title,Variant Price,Published,Status\na,A,1,{published},{status}\n");
         let (mut entries, _, _) = read(file).expect("a file");
-        merge(entries.remove(0), None, true, StockMode::New).expect("a product").draft.facts.status
+        merge(entries.remove(0), None, true, StockMode::New)
+            .expect("a product")
+            .draft
+            .facts
+            .status
     };
     assert_eq!(status("true", ""), Status::Active);
     assert_eq!(status("", ""), Status::Active);
@@ -180,7 +299,8 @@ fn published_and_status_say_whether_it_is_for_sale() {
 
 #[test]
 fn a_default_title_is_no_option() {
-    let (entries, _, _) = read(format!("{HEADER}\na,A,Title,Default Title,,1,,,\nb,B,Title,Mr,,1,,,\n")).expect("a file");
+    let (entries, _, _) =
+        read(format!("{HEADER}\na,A,Title,Default Title,,1,,,\nb,B,Title,Mr,,1,,,\n")).expect("a file");
     assert_eq!((entries[0].options.len(), entries[0].variants[0].values.len()), (0, 0));
     assert_eq!(entries[1].options, ["Title"]);
 }
@@ -214,7 +334,13 @@ fn the_real_files_are_sound() {
             .filter_map(|variant| variant.stock.clone().said())
             .sum();
         let optioned = sum(|entry| usize::from(!entry.options.is_empty()));
-        seen.push((entries.len(), sum(|entry| entry.variants.len()), sum(|entry| entry.images.len()), optioned, pieces));
+        seen.push((
+            entries.len(),
+            sum(|entry| entry.variants.len()),
+            sum(|entry| entry.images.len()),
+            optioned,
+            pieces,
+        ));
     }
     assert_eq!(seen, [(20, 22, 20, 1, 22), (20, 21, 21, 1, 65), (20, 23, 41, 3, 20)]);
 }
@@ -227,12 +353,19 @@ fn the_sample_is_sound() {
     assert!(first.options.is_empty() && first.variants[0].stock == Fact::Is(500));
     let category = |entry: &Entry| entry.facts.clone().and_then(|facts| facts.category.said());
     let categories: std::collections::BTreeSet<_> = entries.iter().filter_map(category).collect();
-    assert!(entries.len() >= 24 && categories.len() >= 6, "{} in {categories:?}", entries.len());
+    assert!(
+        entries.len() >= 24 && categories.len() >= 6,
+        "{} in {categories:?}",
+        entries.len()
+    );
     assert!(entries.iter().filter(|entry| !entry.options.is_empty()).count() >= 6);
     for entry in entries {
         let merged = merge(entry, None, true, StockMode::New).expect("a product");
         let facts = merged.draft.facts;
-        assert!(!facts.description.is_empty() && facts.vendor.is_some() && facts.status == Status::Active, "{facts:?}");
+        assert!(
+            !facts.description.is_empty() && facts.vendor.is_some() && facts.status == Status::Active,
+            "{facts:?}"
+        );
     }
 }
 
