@@ -57,6 +57,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const RESUME_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait between two tries of unfinished work: a provider that is down for hours is asked now and then.
 const LONGEST_RESUME: Duration = Duration::from_secs(300);
+/// All retries, the calls at the end of them, and some more for a slow machine.
+const LEASE: Duration = Duration::from_secs(22);
 
 /// What can be set.
 #[derive(Clone)]
@@ -73,6 +75,8 @@ pub struct Config {
     pub resume_every: Duration,
     /// The longest wait between two tries of unfinished work.
     pub longest_resume: Duration,
+    /// How long a driver may hold an attempt or refund before others take it up.
+    pub lease: Duration,
     /// What the simulated provider signs its webhooks with; the same in [`simulated::Config`]. Empty: every
     /// webhook is refused.
     pub webhook_secret: Vec<u8>,
@@ -87,16 +91,9 @@ impl Default for Config {
             longest_wait: LONGEST_WAIT,
             resume_every: RESUME_EVERY,
             longest_resume: LONGEST_RESUME,
+            lease: LEASE,
             webhook_secret: Vec::new(),
         }
-    }
-}
-
-impl Config {
-    /// How long a driver may hold an attempt or refund before others take it up: all its retries, the calls at
-    /// the end of them, and some more for a slow machine.
-    fn held_for(&self) -> Duration {
-        self.retry_for + 4 * self.call_timeout
     }
 }
 

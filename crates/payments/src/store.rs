@@ -1,161 +1,79 @@
 //! The rows of payments. Whoever changes a payment's row does so through [`save`] or [`Change`], which check that
 //! nobody else did meanwhile; that guard keeps every other row of the payment consistent, too.
 
-use api::payments::{Failure, PaymentMethod, PaymentStatus};
-use base::{AttemptId, Currency, Money, OrderId, PaymentId, RefundId, Time};
-use store::{Error, Row, Tx, Value, args};
+mod due;
+mod inbox;
+mod rows;
 
-use crate::domain::{Attempt, Capture, Cause, Outcome, Payment, Refund, RefundStatus};
+use api::payments::Failure;
+use base::{AttemptId, OrderId, PaymentId, RefundId};
+use store::{Error, Tx, Value, args};
 
-/// Rows that one look for unfinished work takes in, so that a round of the task stays short.
-pub const DUE_MAX: u32 = 64;
+use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
+
+pub use due::{
+    DUE_MAX, attempts_due, claim_attempt, claim_refund, doubt, refunds_due, release_attempt, release_refund,
+};
+pub use inbox::{crossed, match_notices, notices, receive};
+
+use inbox::CLAIM_NOTICES;
+use rows::{PAYMENT_COLUMNS, attempt_columns, payment_columns, refund_columns};
+
 /// Rows of one payment that are read; a payment has a handful, so more is a runaway.
 const ROWS_MAX: u32 = 1_000;
 
-const PAYMENT: &str = "p.id, p.order_id, p.user_id, p.amount, p.currency, p.method, p.provider, p.status, p.captured, \
-     p.refunded, p.refunding, p.paid_by, p.trying, p.closed, p.failure_code, p.failure_detail, p.version, p.revision, \
-     p.created_at, p.updated_at";
-const PAYMENT_COLUMNS: usize = 20;
-const ATTEMPT: &str = "a.id, a.payment_id, a.order_id, a.number, a.status, a.token, a.charge, a.failure_code, \
-     a.failure_detail, a.tries, a.resume_at, a.actor, a.request_id, a.created_at";
-const REFUND: &str = "r.id, r.payment_id, r.attempt_id, r.amount, r.surplus, r.status, r.reason, r.tries, r.resume_at, \
-     r.actor, r.request_id, r.created_at";
-
-fn failure(row: &Row<'_>, first: usize) -> Result<Option<Failure>, Error> {
-    let code: Option<String> = row.get(first)?;
-    let detail: Option<String> = row.get(first + 1)?;
-    Ok(code.map(|code| Failure {
-        code,
-        detail: detail.unwrap_or_default(),
-    }))
-}
-
-fn read_payment(row: &Row<'_>, first: usize) -> Result<Payment, Error> {
-    let method: String = row.get(first + 5)?;
-    let status: String = row.get(first + 7)?;
-    let unknown = |word: &str| Error::Corrupt(format!("{word:?} is no word of a payment"));
-    let currency: Currency = row.parse(first + 4)?;
-    Ok(Payment {
-        id: row.get(first)?,
-        order: row.get(first + 1)?,
-        user: row.get(first + 2)?,
-        due: Money::new(row.get(first + 3)?, currency),
-        method: PaymentMethod::parse(&method).ok_or_else(|| unknown(&method))?,
-        provider: row.get(first + 6)?,
-        status: PaymentStatus::parse(&status).ok_or_else(|| unknown(&status))?,
-        captured: row.get(first + 8)?,
-        refunded: row.get(first + 9)?,
-        refunding: row.get(first + 10)?,
-        paid_by: row.get(first + 11)?,
-        trying: row.get(first + 12)?,
-        closed: row.get(first + 13)?,
-        failure: failure(row, first + 14)?,
-        version: row.get(first + 16)?,
-        revision: row.get(first + 17)?,
-        created_at: row.get(first + 18)?,
-        updated_at: row.get(first + 19)?,
-    })
-}
-
-fn read_attempt(row: &Row<'_>, first: usize) -> Result<Attempt, Error> {
-    let status: String = row.get(first + 4)?;
-    Ok(Attempt {
-        id: row.get(first)?,
-        payment: row.get(first + 1)?,
-        order: row.get(first + 2)?,
-        number: row.get(first + 3)?,
-        status: status
-            .parse()
-            .map_err(|()| Error::Corrupt(format!("{status:?} is no status of an attempt")))?,
-        token: row.get(first + 5)?,
-        charge: row.get(first + 6)?,
-        failure: failure(row, first + 7)?,
-        tries: row.get(first + 9)?,
-        resume_at: row.get(first + 10)?,
-        cause: Cause {
-            actor: row.get(first + 11)?,
-            request_id: row.get(first + 12)?,
-        },
-        created_at: row.get(first + 13)?,
-    })
-}
-
-fn read_capture(row: &Row<'_>) -> Result<Capture, Error> {
-    Ok(Capture {
-        attempt: row.get(0)?,
-        amount: row.get(1)?,
-        charge: row.get(2)?,
-        surplus: row.get(3)?,
-        created_at: row.get(4)?,
-    })
-}
-
-fn read_refund(row: &Row<'_>) -> Result<Refund, Error> {
-    let status: String = row.get(5)?;
-    Ok(Refund {
-        id: row.get(0)?,
-        payment: row.get(1)?,
-        attempt: row.get(2)?,
-        amount: row.get(3)?,
-        surplus: row.get(4)?,
-        status: status
-            .parse()
-            .map_err(|()| Error::Corrupt(format!("{status:?} is no status of a refund")))?,
-        reason: row.get(6)?,
-        tries: row.get(7)?,
-        resume_at: row.get(8)?,
-        cause: Cause {
-            actor: row.get(9)?,
-            request_id: row.get(10)?,
-        },
-        created_at: row.get(11)?,
-    })
-}
-
 /// The payment of an order, a tombstone included.
 pub fn payment_of(tx: &mut Tx<'_>, order: OrderId) -> Result<Option<Payment>, Error> {
-    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.order_id = $1"]);
-    tx.maybe(&sql, &args![order], |row| read_payment(row, 0))
+    let sql = concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payments_payment p WHERE p.order_id = $1"
+    );
+    tx.maybe(sql, &args![order], |row| rows::payment(row, 0))
 }
 
 /// A payment by its id.
 pub fn payment(tx: &mut Tx<'_>, id: PaymentId) -> Result<Option<Payment>, Error> {
-    let sql = statement(&["SELECT ", PAYMENT, " FROM payments_payment p WHERE p.id = $1"]);
-    tx.maybe(&sql, &args![id], |row| read_payment(row, 0))
+    let sql = concat!(
+        "SELECT ",
+        payment_columns!(),
+        " FROM payments_payment p WHERE p.id = $1"
+    );
+    tx.maybe(sql, &args![id], |row| rows::payment(row, 0))
 }
 
 /// An attempt and its payment.
 pub fn attempt(tx: &mut Tx<'_>, id: AttemptId) -> Result<Option<(Payment, Attempt)>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        PAYMENT,
+        payment_columns!(),
         ", ",
-        ATTEMPT,
-        " FROM payments_attempt a JOIN payments_payment p ON p.id = a.payment_id WHERE a.id = $1",
-    ]);
-    tx.maybe(&sql, &args![id], |row| {
-        Ok((read_payment(row, 0)?, read_attempt(row, PAYMENT_COLUMNS)?))
+        attempt_columns!(),
+        " FROM payments_attempt a JOIN payments_payment p ON p.id = a.payment_id WHERE a.id = $1"
+    );
+    tx.maybe(sql, &args![id], |row| {
+        Ok((rows::payment(row, 0)?, rows::attempt(row, PAYMENT_COLUMNS)?))
     })
 }
 
 /// The newest attempt of an order.
 pub fn last_attempt(tx: &mut Tx<'_>, order: OrderId) -> Result<Option<Attempt>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        ATTEMPT,
-        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number DESC LIMIT 1",
-    ]);
-    tx.maybe(&sql, &args![order], |row| read_attempt(row, 0))
+        attempt_columns!(),
+        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number DESC LIMIT 1"
+    );
+    tx.maybe(sql, &args![order], |row| rows::attempt(row, 0))
 }
 
 /// Every attempt of an order, the first one first.
 pub fn attempts(tx: &mut Tx<'_>, order: OrderId) -> Result<Vec<Attempt>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        ATTEMPT,
-        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number LIMIT $2",
-    ]);
-    tx.all(&sql, &args![order, ROWS_MAX], |row| read_attempt(row, 0))
+        attempt_columns!(),
+        " FROM payments_attempt a WHERE a.order_id = $1 ORDER BY a.number LIMIT $2"
+    );
+    tx.all(sql, &args![order, ROWS_MAX], |row| rows::attempt(row, 0))
 }
 
 /// Every capture of a payment, the first one first.
@@ -164,35 +82,35 @@ pub fn captures(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Capture>, Err
         "SELECT attempt_id, amount, charge, surplus, created_at FROM payments_capture
          WHERE payment_id = $1 ORDER BY attempt_id LIMIT $2",
         &args![payment, ROWS_MAX],
-        read_capture,
+        rows::capture,
     )
 }
 
 /// Every refund of a payment, the first one first.
 pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        REFUND,
-        " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2",
-    ]);
-    tx.all(&sql, &args![payment, ROWS_MAX], read_refund)
+        refund_columns!(),
+        " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2"
+    );
+    tx.all(sql, &args![payment, ROWS_MAX], rows::refund)
 }
 
 /// A refund by its id.
 pub fn refund(tx: &mut Tx<'_>, id: RefundId) -> Result<Option<Refund>, Error> {
-    let sql = statement(&["SELECT ", REFUND, " FROM payments_refund r WHERE r.id = $1"]);
-    tx.maybe(&sql, &args![id], read_refund)
+    let sql = concat!("SELECT ", refund_columns!(), " FROM payments_refund r WHERE r.id = $1");
+    tx.maybe(sql, &args![id], rows::refund)
 }
 
 /// Payments after `after`, by id; tombstones too.
 pub fn page(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Payment>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        PAYMENT,
-        " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2",
-    ]);
+        payment_columns!(),
+        " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2"
+    );
     let after = after.map_or(String::new(), |id| id.to_string());
-    tx.all(&sql, &args![after, limit], |row| read_payment(row, 0))
+    tx.all(sql, &args![after, limit], |row| rows::payment(row, 0))
 }
 
 /// The captures of several payments.
@@ -201,18 +119,18 @@ pub fn captures_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<(Payme
         "SELECT attempt_id, amount, charge, surplus, created_at, payment_id FROM payments_capture
          WHERE payment_id = ANY($1) ORDER BY attempt_id",
         &[store::texts(payments)],
-        |row| Ok((row.get(5)?, read_capture(row)?)),
+        |row| Ok((row.get(5)?, rows::capture(row)?)),
     )
 }
 
 /// The refunds of several payments.
 pub fn refunds_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<Refund>, Error> {
-    let sql = statement(&[
+    let sql = concat!(
         "SELECT ",
-        REFUND,
-        " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id",
-    ]);
-    tx.all(&sql, &[store::texts(payments)], read_refund)
+        refund_columns!(),
+        " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id"
+    );
+    tx.all(sql, &[store::texts(payments)], rows::refund)
 }
 
 fn failure_args(failure: Option<&Failure>) -> [Value; 2] {
@@ -306,8 +224,6 @@ fn attempt_args(attempt: &Attempt) -> [Value; 8] {
         attempt.created_at,
     ]
 }
-
-const CLAIM_NOTICES: &str = "UPDATE payments_inbox SET matched_at = $2 WHERE subject = $1 AND matched_at IS NULL";
 
 /// What became of a first attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -427,99 +343,4 @@ pub fn save(tx: &mut Tx<'_>, payment: &mut Payment, change: &Change<'_>) -> Resu
     }
     payment.revision += 1;
     Ok(())
-}
-
-/// The provider did not answer: what became of a live attempt is unknown.
-pub fn doubt(tx: &mut Tx<'_>, id: AttemptId, now: Time) -> Result<(), Error> {
-    let sql = "UPDATE payments_attempt SET status = 'unknown', updated_at = $2 WHERE id = $1 AND status = 'open'";
-    tx.run(sql, &args![id, now]).map(drop)
-}
-
-/// Whoever drove the attempt stops: others may take it up from `at` on.
-pub fn release_attempt(tx: &mut Tx<'_>, id: AttemptId, at: Time) -> Result<(), Error> {
-    let sql = "UPDATE payments_attempt SET resume_at = $2 WHERE id = $1 AND status IN ('open', 'unknown')";
-    tx.run(sql, &args![id, at]).map(drop)
-}
-
-/// Whoever drove the refund stops: others may take it up from `at` on.
-pub fn release_refund(tx: &mut Tx<'_>, id: RefundId, at: Time) -> Result<(), Error> {
-    let sql = "UPDATE payments_refund SET resume_at = $2 WHERE id = $1 AND status = 'pending'";
-    tx.run(sql, &args![id, at]).map(drop)
-}
-
-/// Live attempts that nobody drives at `now`, the longest waiting first.
-pub fn attempts_due(tx: &mut Tx<'_>, now: Time) -> Result<Vec<Attempt>, Error> {
-    let sql = statement(&[
-        "SELECT ",
-        ATTEMPT,
-        " FROM payments_attempt a WHERE a.status IN ('open', 'unknown') AND a.resume_at <= $1 ORDER BY a.resume_at LIMIT $2",
-    ]);
-    tx.all(&sql, &args![now, DUE_MAX], |row| read_attempt(row, 0))
-}
-
-/// Pending refunds that nobody drives at `now`, the longest waiting first.
-pub fn refunds_due(tx: &mut Tx<'_>, now: Time) -> Result<Vec<Refund>, Error> {
-    let sql = statement(&[
-        "SELECT ",
-        REFUND,
-        " FROM payments_refund r WHERE r.status = 'pending' AND r.resume_at <= $1 ORDER BY r.resume_at LIMIT $2",
-    ]);
-    tx.all(&sql, &args![now, DUE_MAX], read_refund)
-}
-
-/// Takes up an attempt until `until`; `false` when somebody else did meanwhile.
-pub fn claim_attempt(tx: &mut Tx<'_>, attempt: &Attempt, until: Time) -> Result<bool, Error> {
-    let sql = "UPDATE payments_attempt SET resume_at = $3, tries = tries + 1
-               WHERE id = $1 AND resume_at = $2 AND status IN ('open', 'unknown')";
-    Ok(tx.run(sql, &args![attempt.id, attempt.resume_at, until])? == 1)
-}
-
-/// Takes up a refund until `until`; `false` when somebody else did meanwhile.
-pub fn claim_refund(tx: &mut Tx<'_>, refund: &Refund, until: Time) -> Result<bool, Error> {
-    let sql = "UPDATE payments_refund SET resume_at = $3, tries = tries + 1
-               WHERE id = $1 AND resume_at = $2 AND status = 'pending'";
-    Ok(tx.run(sql, &args![refund.id, refund.resume_at, until])? == 1)
-}
-
-/// Remembers a webhook; `false` when it came before.
-pub fn receive(
-    tx: &mut Tx<'_>,
-    provider: &str,
-    id: &str,
-    subject: &str,
-    notice: &str,
-    now: Time,
-    matched: bool,
-) -> Result<bool, Error> {
-    let sql = "INSERT INTO payments_inbox (provider, id, subject, notice, received_at, matched_at)
-               VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (provider, id) DO NOTHING";
-    let matched_at = matched.then_some(now);
-    Ok(tx.run(sql, &args![provider, id, subject, notice, now, matched_at])? == 1)
-}
-
-/// What webhooks say of an attempt, in the order in which they came.
-pub fn notices(tx: &mut Tx<'_>, id: AttemptId) -> Result<Vec<Outcome>, Error> {
-    let sql = "SELECT notice FROM payments_inbox WHERE subject = $1 ORDER BY received_at, id LIMIT $2";
-    let all = tx.all(sql, &args![id, ROWS_MAX], |row| row.json::<crate::provider::Notice>(0))?;
-    Ok(all
-        .into_iter()
-        .filter_map(crate::provider::Notice::into_outcome)
-        .collect())
-}
-
-/// Attempts of which a webhook waits although their row is there: the two crossed on their way in.
-pub fn crossed(tx: &mut Tx<'_>) -> Result<Vec<AttemptId>, Error> {
-    let sql = "SELECT DISTINCT a.id FROM payments_inbox i JOIN payments_attempt a ON a.id = i.subject
-               WHERE i.matched_at IS NULL LIMIT $1";
-    tx.all(sql, &args![DUE_MAX], |row| row.get(0))
-}
-
-/// Marks what waits for an attempt as matched.
-pub fn match_notices(tx: &mut Tx<'_>, id: AttemptId, now: Time) -> Result<(), Error> {
-    tx.run(CLAIM_NOTICES, &args![id, now]).map(drop)
-}
-
-/// A statement from its parts; the lists of columns stand once, at the top.
-fn statement(parts: &[&str]) -> String {
-    parts.concat()
 }

@@ -3,6 +3,7 @@
 //! Every test ends with [`Shop::balances`]: our books against the provider's statement, and the events in order.
 
 mod crashes;
+mod engines;
 mod people;
 mod refunds;
 mod stand_in;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::store::{Db, Settings, Stored};
+use ::store::{Db, Engine, Settings, Stored};
 use api::payments::{Client, Pay, PaymentMethod, PaymentStatus, Standing};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -84,6 +85,17 @@ impl Shop {
     }
 
     async fn with(config: Config, sends_webhooks: bool) -> Self {
+        let engine = |_| Engine::Memory;
+        Self::on(engine, config, simulated::Config::default(), sends_webhooks).await
+    }
+
+    /// A shop whose databases are where `place` says, by service.
+    async fn on(
+        place: impl Fn(&'static str) -> Engine,
+        config: Config,
+        there: simulated::Config,
+        sends_webhooks: bool,
+    ) -> Self {
         let (clock, ids) = (Clock::paused(START), Ids::seeded(11));
         let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
         let (payments, provider, orders_at) = (Late::new(), Late::new(), Late::new());
@@ -104,7 +116,14 @@ impl Shop {
             peers,
             stop: Stop::new(),
         };
-        let open = |service, migrations| Db::open(Settings::memory(service), migrations, clock.clone(), ids.clone());
+        let open = |service, migrations| {
+            Db::open(
+                Settings::new(place(service), service),
+                migrations,
+                clock.clone(),
+                ids.clone(),
+            )
+        };
         let simulated = open(simulated::NAME, simulated::MIGRATIONS).await.expect("opens");
         let own = open(crate::NAME, crate::MIGRATIONS).await.expect("opens");
 
@@ -112,7 +131,7 @@ impl Shop {
         let there = simulated::Config {
             webhooks,
             webhook_secret: SECRET.to_vec(),
-            ..Default::default()
+            ..there
         };
         let wire = Wire::default();
         let deps_there = deps.of(simulated::NAME);

@@ -61,7 +61,7 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
         charge: None,
         failure: None,
         tries: 0,
-        resume_at: now.after(app.config.held_for()),
+        resume_at: now.after(app.config.lease),
         cause: cause_of(cx),
         created_at: now,
     };

@@ -28,7 +28,7 @@ pub(crate) async fn refund(
     let payment = show::find(app, cx, clerk, named).await?;
     let (id, now) = (payment.id, app.clock.now());
     let (refund, cause) = (app.ids.next::<RefundId>(now), cause_of(cx));
-    let resume_at = now.after(app.config.held_for());
+    let resume_at = now.after(app.config.lease);
     let begun = app.db.write_once(once, move |tx| {
         let payment = store::payment(tx, id)?.ok_or(Error::NoSuchPayment)?;
         let amount = wanted

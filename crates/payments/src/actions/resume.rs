@@ -36,7 +36,7 @@ pub(crate) async fn resume(app: &App) -> Result<usize, Error> {
 
 async fn resume_attempt(app: &App, due: &Attempt) -> Result<(), Error> {
     let turn = Turn::of_resume(app, due.tries);
-    let until = app.clock.now().after(app.config.held_for() + turn.rest);
+    let until = app.clock.now().after(app.config.lease + turn.rest);
     let claim = due.clone();
     if !app.db.write(move |tx| store::claim_attempt(tx, &claim, until)).await? {
         return Ok(());
@@ -56,7 +56,7 @@ async fn resume_attempt(app: &App, due: &Attempt) -> Result<(), Error> {
 
 async fn resume_refund(app: &App, due: &Refund) -> Result<(), Error> {
     let turn = Turn::of_resume(app, due.tries);
-    let until = app.clock.now().after(app.config.held_for() + turn.rest);
+    let until = app.clock.now().after(app.config.lease + turn.rest);
     let claim = due.clone();
     if !app.db.write(move |tx| store::claim_refund(tx, &claim, until)).await? {
         return Ok(());

@@ -25,7 +25,7 @@ async fn close(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Payment>, Er
     let now = app.clock.now();
     let tombstone = tombstone(app, order);
     let (refund, cause) = (app.ids.next::<RefundId>(now), cause_of(cx));
-    let resume_at = now.after(app.config.held_for());
+    let resume_at = now.after(app.config.lease);
     let closed = app.db.write(move |tx| {
         if store::add_payment(tx, &tombstone)? {
             return Ok(None);
