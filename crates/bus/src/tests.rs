@@ -11,6 +11,9 @@ use wire::{Cx, Late, Peer, Problem};
 
 use crate::*;
 
+/// Longer than any test.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(60);
+
 fn deps() -> Deps {
     let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
     let ids = Ids::seeded(1);
@@ -171,7 +174,7 @@ async fn a_dead_subscriber_blocks_nobody_else() {
     let mut live = Reader::new(&deps, willing).await;
     let subscribers = vec![("dead", Peer::absent("dead")), ("live", live.peer.clone())];
     let stop = Stop::new();
-    let running = serve::spawn(relay(&db, subscribers).run(stop.clone()));
+    let running = serve::spawn(relay(&db, subscribers, LEASE).run(stop.clone()));
     emit(&db, &["a", "b"]).await;
     live.until(2).await;
     emit(&db, &["c"]).await;
@@ -194,7 +197,7 @@ async fn what_is_left_goes_out_when_the_relay_ends() {
     emit(&db, &subjects).await;
     let stop = Stop::new();
     stop.stop();
-    relay(&db, vec![("reader", reader.peer.clone())]).run(stop).await;
+    relay(&db, vec![("reader", reader.peer.clone())], LEASE).run(stop).await;
     assert_eq!(reader.subjects().await.len(), 600);
     // A relay that is told again tells nothing twice: its cursor was written.
     assert_eq!(db.read(|tx| store::cursor(tx, "reader")).await.unwrap(), 600);
@@ -211,7 +214,7 @@ async fn a_poisonous_event_is_buried_and_the_others_live() {
     let mut reader = Reader::new(&deps, judge).await;
     emit(&db, &["a", "poison", "b"]).await;
     let stop = Stop::new();
-    let running = serve::spawn(relay(&db, vec![("reader", reader.peer.clone())]).run(stop.clone()));
+    let running = serve::spawn(relay(&db, vec![("reader", reader.peer.clone())], LEASE).run(stop.clone()));
     assert_eq!(reader.until(2).await, ["a", "b"]);
     emit(&db, &["c"]).await;
     assert_eq!(reader.until(3).await, ["a", "b", "c"]);

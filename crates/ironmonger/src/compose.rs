@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use axum::Router;
 use base::{Clock, Ids};
 use serve::{Declared, Deps, Keys, Mode, Part, Peers, Secret, Shop, Stop};
 use store::{Db, Engine, Migration, Settings};
@@ -109,13 +110,39 @@ fn peers(config: &Config, local: &HashMap<&'static str, Late>) -> Result<Peers> 
     Ok(Peers::new(known))
 }
 
+/// Where tests reach in.
+pub struct Seams {
+    /// What a service's database is opened with.
+    pub settings: Box<dyn Fn(Settings) -> Settings + Send + Sync>,
+    /// What stands before a service's routes, for other services of this process.
+    pub router: Box<dyn Fn(&'static str, Router) -> Router + Send + Sync>,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { settings: Box::new(|settings| settings), router: Box::new(|_, router| router) }
+    }
+}
+
 /// Builds `services` with their databases at `place`.
 pub async fn compose(config: &Config, services: &[&'static str], place: &Place, clock: Clock, ids: Ids) -> Result<Composed> {
+    compose_with(config, services, place, clock, ids, &Seams::default()).await
+}
+
+/// The same, with something of a test's in between.
+pub async fn compose_with(
+    config: &Config,
+    services: &[&'static str],
+    place: &Place,
+    clock: Clock,
+    ids: Ids,
+    seams: &Seams,
+) -> Result<Composed> {
     let lates: HashMap<&'static str, Late> = services.iter().map(|service| (*service, Late::new())).collect();
     let deps = deps(config, clock, ids, peers(config, &lates)?);
     let mut parts = Vec::with_capacity(services.len());
     for service in services.iter().filter(|service| **service != "gateway") {
-        parts.push(build(config, service, place, &deps).await.with_context(|| format!("{service} cannot start"))?);
+        parts.push(build(config, service, place, &deps, seams).await.with_context(|| format!("{service} cannot start"))?);
     }
     if services.contains(&"gateway") {
         let declared = match parts.len() + 1 == SERVICES.len() {
@@ -131,7 +158,7 @@ pub async fn compose(config: &Config, services: &[&'static str], place: &Place, 
         parts.push(part.task(task));
     }
     for part in &parts {
-        lates[part.name].set(part.router.clone());
+        lates[part.name].set((seams.router)(part.name, part.router.clone()));
     }
     Ok(Composed { parts, deps })
 }
@@ -169,12 +196,17 @@ pub fn migrations(service: &str) -> Option<&'static [Migration]> {
 
 /// Opens a service's database and brings its tables up to date.
 pub async fn open(service: &'static str, place: &Place, clock: Clock, ids: Ids) -> Result<Db> {
-    let migrations = migrations(service).with_context(|| format!("{service} has no database"))?;
-    Ok(Db::open(Settings::new(place.engine(service), service), migrations, clock, ids).await?)
+    open_with(service, Settings::new(place.engine(service), service), clock, ids).await
 }
 
-async fn build(config: &Config, service: &'static str, place: &Place, deps: &Deps) -> Result<Part> {
-    let db = open(service, place, deps.clock.clone(), deps.ids.clone()).await?;
+async fn open_with(service: &'static str, settings: Settings, clock: Clock, ids: Ids) -> Result<Db> {
+    let migrations = migrations(service).with_context(|| format!("{service} has no database"))?;
+    Ok(Db::open(settings, migrations, clock, ids).await?)
+}
+
+async fn build(config: &Config, service: &'static str, place: &Place, deps: &Deps, seams: &Seams) -> Result<Part> {
+    let settings = (seams.settings)(Settings::new(place.engine(service), service));
+    let db = open_with(service, settings, deps.clock.clone(), deps.ids.clone()).await?;
     let deps = deps.of(service);
     let seconds = |name: &str, unit: u64| Duration::from_secs(config.number(name).unsigned_abs() * unit);
     let webhook_secret = config.text("secrets.webhook_secret").as_bytes().to_vec();
@@ -188,30 +220,30 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
             };
             let (email, password) = (config.text("admin.email"), config.text("admin.password"));
             if !email.is_empty() && !password.is_empty() {
-                identity::ensure_first_admin(&db, &settings, email, password).await?;
+                identity::ensure_first_admin(&db, &settings, deps.mode, email, password).await?;
             }
             identity::build(deps.clone(), db.clone(), settings).await?
         }
         "catalog" => catalog::build(deps.clone(), db.clone(), catalog::Config::default()).await?,
         "cart" => cart::build(deps.clone(), db.clone(), cart::Config::default()).await?,
         "orders" => {
-            let settings = orders::Config { payment_window: seconds("orders.payment_window_minutes", 60), ..orders::Config::default() };
+            let settings = orders::Config { payment_window: seconds("orders.payment_window_seconds", 1), lease: seconds("limits.lease_seconds", 1), ..orders::Config::default() };
             orders::build(&deps, db.clone(), settings)
         }
-        "payments" => payments::build(deps.clone(), db.clone(), payments::Config { webhook_secret, ..payments::Config::default() }).await,
+        "payments" => payments::build(deps.clone(), db.clone(), payments::Config { webhook_secret, lease: seconds("limits.lease_seconds", 1), ..payments::Config::default() }).await,
         "simulated" => payments::simulated::build(deps.clone(), db.clone(), payments::simulated::Config { webhook_secret, ..Default::default() }).await,
         "events" => events::build(deps.clone(), db.clone(), events::Config::default()).await?,
         other => bail!("there is no service called {other}"),
     };
-    Ok(with_relay(part, &db, &deps))
+    Ok(with_relay(part, &db, &deps, seconds("limits.lease_seconds", 1)))
 }
 
 /// Lets a service that emits events deliver them.
-fn with_relay(part: Part, db: &Db, deps: &Deps) -> Part {
+fn with_relay(part: Part, db: &Db, deps: &Deps, lease: Duration) -> Part {
     let Some((_, listeners)) = EMITTERS.iter().find(|(emitter, _)| *emitter == part.name) else {
         return part.task(bus::sweep(db, &[]));
     };
     let names: Vec<&'static str> = std::iter::once("events").chain(listeners.iter().copied()).collect();
     let subscribers = names.iter().map(|name| (*name, deps.peers.peer(name))).collect();
-    part.task(bus::relay(db, subscribers)).task(bus::sweep(db, &names))
+    part.task(bus::relay(db, subscribers, lease)).task(bus::sweep(db, &names))
 }

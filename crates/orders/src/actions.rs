@@ -13,7 +13,7 @@ use wire::Cx;
 
 use crate::App;
 use crate::domain::{Order, OrderEvent, Placing, total};
-use crate::drive::{self, LEASE};
+use crate::drive;
 use crate::error::Error;
 use crate::gather::{self, Gathered};
 use crate::store::{self, Filter, Inserted};
@@ -67,7 +67,7 @@ pub async fn checkout(
         cart: gathered.cart,
         key: key.clone(),
         expires_at: now.after(app.config.payment_window),
-        resume_at: now.after(LEASE),
+        resume_at: now.after(app.config.lease),
     };
     // The drive begins before the row is there, so that no twin finds the row without its driver.
     let driving = app.drives.begin(placing.id).map_err(|_| ::store::Error::Conflict)?;
@@ -236,6 +236,7 @@ pub async fn cancel(
     };
     let reason = reason.or_else(|| Some(usual.into()));
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
+    let resume_at = now.after(app.config.lease);
     let replayed = app
         .db
         .write(move |tx| {
@@ -244,7 +245,7 @@ pub async fn cancel(
                 return Ok(true);
             }
             let (mut order, event) = order
-                .cancel(key.clone(), reason.clone(), &by, now.after(LEASE), now)
+                .cancel(key.clone(), reason.clone(), &by, resume_at, now)
                 .map_err(Error::Illegal)?;
             match store::save(tx, &mut order, Some(event), &by, &request_id, now)? {
                 true => Ok(false),
@@ -332,6 +333,7 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
     };
     payable(&order)?;
     let (id, method, token, now) = (order.id, pay.method, pay.token, app.deps.clock.now());
+    let resume_at = now.after(app.config.lease);
     let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
     app.db
         .write(move |tx| {
@@ -341,7 +343,7 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
                 return Ok(()); // The other payer's try is under way: this one joins it.
             }
             let mut order = order
-                .pay_again(method, token.clone(), now.after(LEASE), now)
+                .pay_again(method, token.clone(), resume_at, now)
                 .map_err(Error::Illegal)?;
             let saved = store::save(tx, &mut order, None, &by, &request_id, now)?;
             if saved { Ok(()) } else { Err(Error::from(tx.conflict())) }
@@ -423,7 +425,7 @@ pub async fn resume(app: &Arc<App>, limit: u32) -> Result<usize, Error> {
     if due.is_empty() {
         return Ok(0);
     }
-    let until = now.after(LEASE);
+    let until = now.after(app.config.lease);
     let taken = app.db.write(move |tx| store::claim(tx, &due, until, now)).await?;
     let request_id = app.deps.ids.next::<base::RequestId>(now).to_string();
     let cx = Cx::new(request_id, "service:orders");

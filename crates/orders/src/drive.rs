@@ -18,8 +18,6 @@ use crate::domain::{Order, Outcome, Step, Written, apply, next};
 use crate::error::Error;
 use crate::store;
 
-/// Whoever drives an order is left alone for this long; longer than any patience.
-pub const LEASE: Duration = Duration::from_secs(30);
 /// When somebody looks again at an order whose driver gave up.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// The wait after a first fault; it doubles up to the next constant.
@@ -118,7 +116,7 @@ pub async fn to_rest(app: &Arc<App>, cx: &Cx, mut order: Order, driving: Driving
             Done::Outcome(outcome) => {
                 let unknown = matches!(&outcome, Outcome::Paid(standing) | Outcome::Undone(Some(standing)) if standing.status == PaymentStatus::Processing);
                 let now = app.deps.clock.now();
-                let retry_at = now.after(if unknown { LOOK_AGAIN } else { LEASE });
+                let retry_at = now.after(if unknown { LOOK_AGAIN } else { app.config.lease });
                 let (after, written) = apply(order.clone(), outcome, cx.actor(), retry_at, now);
                 order = match write(app, &cx, after, written).await {
                     Ok(Some(order)) => order,

@@ -40,6 +40,8 @@ pub struct Config {
     pub payment_window: Duration,
     /// How long a request waits for its order to come to rest.
     pub patience: Duration,
+    /// Whoever drives an order is left alone for this long.
+    pub lease: Duration,
     /// How often orders are looked for that nobody drives any more.
     pub sweep_every: Duration,
 }
@@ -49,6 +51,7 @@ impl Default for Config {
         Self {
             payment_window: Duration::from_secs(30 * 60),
             patience: Duration::from_secs(12),
+            lease: Duration::from_secs(22),
             sweep_every: Duration::from_secs(1),
         }
     }

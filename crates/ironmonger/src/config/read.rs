@@ -93,7 +93,7 @@ impl Config {
                 wrong(&peer, &fault);
             }
         }
-        for (name, most) in [("tokens.access_minutes", 24 * 60), ("tokens.refresh_days", 365), ("passwords.minimum", 128), ("orders.payment_window_minutes", 60 * 24 * 30), ("limits.shutdown_seconds", 600)] {
+        for (name, most) in [("tokens.access_minutes", 24 * 60), ("tokens.refresh_days", 365), ("passwords.minimum", 128), ("orders.payment_window_seconds", 60 * 60 * 24 * 30), ("limits.shutdown_seconds", 600), ("limits.lease_seconds", 600)] {
             if !(1..=most).contains(&self.number(name)) {
                 wrong(name, &format!("must be from 1 to {most}"));
             }
