@@ -13,5 +13,6 @@ use crate::App;
 /// All routes, public ones first.
 pub fn routes() -> Routes<Arc<App>> {
     let routes = Routes::new("catalog", Some("product"));
-    internal::routes(stock::routes(products::routes(routes)))
+    let routes = crate::import::routes(stock::routes(products::routes(routes)));
+    internal::routes(routes)
 }

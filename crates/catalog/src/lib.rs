@@ -7,7 +7,8 @@
 //! - Events out, each with a sequence of its own subject: `ProductCreated`, `ProductUpdated`, `ProductArchived`
 //!   (subject: the product; sequence: its catalogue version); `InventoryReserved`, `InventoryReleased` (subject: the
 //!   order; sequence: the reservation's version, 1 and 2); `InventoryAdjusted` (subject: the variant; sequence: the
-//!   number of its adjustments). In: none. Settling tells nothing: `OrderConfirmed` does.
+//!   number of its adjustments). In: none. Settling tells nothing: `OrderConfirmed` does. The first pieces of a new
+//!   variant are `received` in the ledger, and no adjustment.
 //! - Asks nobody.
 //!
 //! Always holds, and can be derived from the ledger: on hand = received ± adjusted (or set) − settled + restocked;
@@ -28,6 +29,7 @@ pub mod actions;
 pub mod domain;
 mod error;
 mod http;
+pub mod import;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -59,9 +61,15 @@ pub struct App {
 /// None today; the same in every service.
 pub async fn build(deps: serve::Deps, db: Db, _: Config) -> Result<serve::Part, ::store::Error> {
     let deps = deps.of("catalog");
-    let app = App { db: db.clone(), currency: deps.shop.currency, holds: actions::combiner(&db) };
-    let events = deps.peers.peer("events");
-    Ok(serve::Part::new("catalog", &deps, http::routes().finish(Arc::new(app)), Some(db.clone()))
-        .task(bus::relay(&db, vec![("events", events)]))
-        .task(bus::sweep(&db, &["events"])))
+    let app = App {
+        db: db.clone(),
+        currency: deps.shop.currency,
+        holds: actions::combiner(&db),
+    };
+    Ok(serve::Part::new(
+        "catalog",
+        &deps,
+        http::routes().finish(Arc::new(app)),
+        Some(db),
+    ))
 }
