@@ -138,11 +138,25 @@ fn decode(text: &str) -> Option<u128> {
     if text.len() != DIGITS || text.as_bytes()[0] > b'7' {
         return None;
     }
-    text.bytes().try_fold(0u128, |bits, byte| {
-        let digit = ALPHABET.iter().position(|&letter| letter == byte)?;
-        Some(bits << 5 | digit as u128)
+    text.bytes().try_fold(0u128, |bits, byte| match VALUES[usize::from(byte)] {
+        NO_DIGIT => None,
+        digit => Some(bits << 5 | u128::from(digit)),
     })
 }
+
+/// Stands for a byte that is no digit.
+const NO_DIGIT: u8 = u8::MAX;
+
+/// The value of each byte as a digit: ids are read for every row, so they are looked up and not searched.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        values[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 /// Where identifiers and other random bits come from.
 #[derive(Clone, Debug)]
