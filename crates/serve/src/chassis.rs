@@ -296,7 +296,10 @@ fn health(service: &'static str, db: Option<store::Db>) -> Router {
         .route("/healthz", get(live))
         .route("/ready", get(ready));
     match counted {
-        Some(db) => router.route("/internal/figures", get(move || async move { Json(figures(service, &db).await) })),
+        Some(db) => router.route(
+            "/internal/figures",
+            get(move || async move { Json(figures(service, &db).await) }),
+        ),
         None => router,
     }
 }

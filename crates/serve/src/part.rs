@@ -163,8 +163,9 @@ impl Task {
     }
 }
 
-/// A service, built.
+/// A service, built. [`Part::new`] is the only way to one, so that none goes without its chassis.
 #[must_use]
+#[non_exhaustive]
 pub struct Part {
     /// The service's name.
     pub name: &'static str,
@@ -176,7 +177,6 @@ pub struct Part {
     pub db: Option<store::Db>,
     /// What goes on beside the requests.
     pub tasks: Vec<Task>,
-    _built: (),
 }
 
 impl Part {
@@ -195,7 +195,6 @@ impl Part {
             declared,
             db,
             tasks: Vec::new(),
-            _built: (),
         }
     }
 
@@ -207,7 +206,6 @@ impl Part {
             declared,
             db: None,
             tasks: Vec::new(),
-            _built: (),
         }
     }
 

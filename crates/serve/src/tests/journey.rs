@@ -159,7 +159,7 @@ async fn a_write_goes_on_when_its_caller_goes_away() {
 #[tokio::test]
 async fn a_deadline_ends_the_waiting() {
     let routes = Routes::<()>::new("slow", None)
-        .add(Route::get("/internal/slow", || std::future::pending::<()>()))
+        .add(Route::get("/internal/slow", std::future::pending::<()>))
         .finish(());
     let deps = deps();
     let bench = Bench {

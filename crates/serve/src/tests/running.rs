@@ -40,6 +40,7 @@ async fn a_part_serves_until_it_is_stopped_and_its_tasks_end_last() {
     let part = Part::new("things", &deps, things().finish(()), None).task(task);
     let bound = bind(&[("things", "127.0.0.1:0".parse().unwrap())]).await.unwrap();
     let address = bound[0].address;
+    #[allow(clippy::disallowed_methods)] // The supervisor is not among the work that it waits for.
     let running = tokio::task::spawn(run(vec![part], bound, deps.stop.clone(), GRACE));
     let text = get_over(address, "/health").await;
     assert!(
