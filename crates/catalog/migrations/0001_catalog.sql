@@ -28,6 +28,8 @@ CREATE INDEX catalog_product_newest ON catalog_product (number) WHERE status = '
 CREATE INDEX catalog_product_price ON catalog_product (price_low, number) WHERE status = 'active';
 CREATE INDEX catalog_product_name ON catalog_product (name_key, number) WHERE status = 'active';
 CREATE INDEX catalog_product_category ON catalog_product (category_key, number) WHERE status = 'active';
+CREATE INDEX catalog_product_category_price ON catalog_product (category_key, price_low, number) WHERE status = 'active';
+CREATE INDEX catalog_product_category_name ON catalog_product (category_key, name_key, number) WHERE status = 'active';
 
 -- Handles that a living product had before; they lead on to it.
 CREATE TABLE catalog_handle (

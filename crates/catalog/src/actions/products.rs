@@ -58,7 +58,7 @@ pub async fn find(app: &App, which: Ref, staff: bool) -> Result<Tagged<Product>,
 pub async fn list(app: &App, filter: Filter, order: Order, limit: u32, from: Start) -> Result<Listed, Error> {
     let currency = app.currency;
     // What an index answers is a small page; what has to be looked through would hold up the thread.
-    let (indexed, reader) = (filter.is_indexed(), app.db.clone());
+    let (indexed, reader) = (filter.is_indexed(order), app.db.clone());
     let act = move |tx: &mut Tx<'_>| rows::list(tx, &filter, order, limit, &from, currency).map_err(Error::from);
     let listed = if indexed {
         reader.read(act).await?

@@ -31,9 +31,12 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether an index leads to the rows, so that a page costs the same in a large catalogue.
-    pub fn is_indexed(&self) -> bool {
-        self.search.is_none() && self.tag.is_none() && self.in_stock.is_none() && !self.drafts
+    /// Whether an index leads to the rows in this order, so that a page costs the same in a large catalogue.
+    pub fn is_indexed(&self, order: Order) -> bool {
+        let priced = self.min_minor.is_some() || self.max_minor.is_some();
+        let by_price = matches!(order, Order::Cheapest | Order::Dearest);
+        let looked_through = self.search.is_some() || self.tag.is_some() || self.in_stock.is_some() || self.drafts;
+        !looked_through && (by_price || !priced)
     }
 }
 

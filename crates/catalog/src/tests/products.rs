@@ -20,6 +20,7 @@ on_both_engines!(
     a_repeated_creation_is_one,
     only_staff_write,
     many_are_read_at_once,
+    strange_texts_are_kept_as_they_are,
 );
 
 fn shirt() -> Value {
@@ -389,6 +390,53 @@ async fn many_are_read_at_once(desk: Desk) {
         400
     );
     assert_eq!(desk.anyone("POST /products/bulk", json!({})).await.status, 400);
+}
+
+async fn strange_texts_are_kept_as_they_are(desk: Desk) {
+    for (place, text) in [
+        "'); DROP TABLE catalog_product;--",
+        "🦀 Ⅳ ﷽ é",
+        "<img src=x onerror=alert(1)>",
+        "a\\\"b%_$1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let product = desk
+            .product(json!({
+                "name": text, "price": 1, "vendor": text, "category": text, "tags": [text], "sku": text,
+                "metadata": { text: text }, "description": text,
+                "images": [{ "url": "https://a.example/x", "alt": text }],
+            }))
+            .await;
+        for field in ["name", "vendor", "category", "sku"] {
+            assert_eq!(product[field], text, "{field}");
+        }
+        assert_eq!(
+            (&product["tags"][0], &product["metadata"][text]),
+            (&json!(text), &json!(text))
+        );
+        assert!(!product["description"].as_str().unwrap().contains("onerror"));
+        let read = desk.anyone(&format!("GET /products/{}", place + 1), Value::Null).await;
+        assert_eq!(read.body, product);
+    }
+    for (body, status) in [
+        (json!({ "name": "a\u{0}b", "price": 1 }), 400),
+        (json!({ "name": "a\u{7}b", "price": 1 }), 400),
+        (json!({ "name": "x".repeat(501), "price": 1 }), 400),
+        (json!({ "name": "é".repeat(500), "price": 1 }), 201),
+        (json!({ "name": "x", "price": 1, "stock": 1_000_000_001 }), 400),
+        (json!({ "name": "x", "price": "10000000000.01" }), 400),
+        (json!({ "name": "x", "price": "1e3" }), 400),
+        (json!({ "name": "x", "price": null }), 400),
+        (json!([]), 400),
+    ] {
+        assert_eq!(
+            desk.clerk("POST /products", body.clone()).await.status,
+            status,
+            "{body}"
+        );
+    }
 }
 
 #[tokio::test]
