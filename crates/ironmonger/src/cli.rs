@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use ironmonger::compose::{self, Place};
 use ironmonger::config::{self, Config, Origin, SERVICES};
 use ironmonger::folder;
-use serve::Deps;
+use ::serve::Deps;
 use wire::{Cx, Peer};
 
 /// A complete shop in one program.
@@ -192,8 +192,7 @@ impl Desk {
     }
 
     fn cx(&self) -> Cx {
-        let id: base::RequestId = self.deps.ids.next(self.deps.clock.now());
-        Cx::new(id.to_string(), "service:cli")
+        import::cx(&self.deps)
     }
 
     async fn close(self) {

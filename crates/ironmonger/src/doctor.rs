@@ -236,7 +236,7 @@ impl<'a, T: OfAnOrder + DeserializeOwned> Pages<'a, T> {
     /// The order of the next row.
     async fn head(&mut self, cx: &Cx) -> Result<Option<OrderId>> {
         if self.rows.is_empty() && !self.ended {
-            self.rows = self.client.page(cx, self.path, self.last).await?;
+            self.rows = self.client.page(cx, self.path, self.last).await?.into();
             self.ended = self.rows.is_empty();
             self.last = self.rows.back().map(OfAnOrder::order).or(self.last);
         }

@@ -22,8 +22,8 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
     let addresses = compose::addresses(config, &services);
     let bound = serve::bind(&addresses).await?;
     let Composed { parts, deps } = compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
-    if sample && let Some(db) = parts.iter().find(|part| part.name == "catalog").and_then(|part| part.db.clone()) {
-        import::sample(&db, &deps).await?;
+    if sample && services.contains(&"catalog") {
+        import::sample(&deps).await?;
     }
     let stop = deps.stop.clone();
     tokio::spawn(async move {
