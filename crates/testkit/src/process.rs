@@ -180,6 +180,16 @@ impl Process {
         (self.child, self.readers) = spawn(&self.options, &self.ports, &self.output);
     }
 
+    /// Runs another command of the binary (`doctor`, `import` …) to its end, on the same folder, ports and database.
+    ///
+    /// # Panics
+    /// When the binary cannot be started.
+    pub fn run(&self, args: &[&str]) -> std::process::Output {
+        let mut command = of(&self.options, &self.ports);
+        command.args(args).stdin(Stdio::null());
+        command.output().expect("the binary starts")
+    }
+
     /// What it has printed so far, both streams as they came, over all its lives.
     pub fn output(&self) -> String {
         text(&self.output)
@@ -235,20 +245,10 @@ pub fn run(args: &[&str], env: &[(&str, &str)]) -> std::process::Output {
 }
 
 fn spawn(options: &Options, ports: &Ports, output: &Arc<Mutex<String>>) -> (Child, Vec<JoinHandle<()>>) {
-    let mut command = clean(binary());
-    command
+    let mut child = of(options, ports)
         .arg("serve")
         .args(&options.services)
         .args(&options.args)
-        .env("IRONMONGER_DATA", &options.data);
-    for part in PARTS {
-        command.env(
-            format!("IRONMONGER_PORTS_{}", part.to_uppercase()),
-            port(ports, part).to_string(),
-        );
-    }
-    command.envs(options.env.iter().map(|(name, value)| (name, value)));
-    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -264,6 +264,20 @@ fn spawn(options: &Options, ports: &Ports, output: &Arc<Mutex<String>>) -> (Chil
         .map(|pipe| collect(pipe, output.clone()))
         .collect();
     (child, readers)
+}
+
+/// The binary with the settings of this process, without arguments.
+fn of(options: &Options, ports: &Ports) -> Command {
+    let mut command = clean(binary());
+    command.env("IRONMONGER_DATA", &options.data);
+    for part in PARTS {
+        command.env(
+            format!("IRONMONGER_PORTS_{}", part.to_uppercase()),
+            port(ports, part).to_string(),
+        );
+    }
+    command.envs(options.env.iter().map(|(name, value)| (name, value)));
+    command
 }
 
 /// Keeps reading, so that the process never waits for us to take its output.
@@ -293,7 +307,7 @@ fn clean(binary: &Path) -> Command {
     command
 }
 
-/// The binary: `IRONMONGER_BIN`, else built now, beside the test that runs.
+/// The binary: `IRONMONGER_BIN`, else built now, beside the test or bench that runs and with its profile.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -303,8 +317,10 @@ pub fn binary() -> &'static Path {
         if let Some(given) = std::env::var_os("IRONMONGER_BIN") {
             return given.into();
         }
-        let test = std::env::current_exe().expect("a test has a path"); // target/debug/deps/it-0123456789abcdef
-        let profile = test.ancestors().nth(2).expect("a test lies in the target folder");
+        // target/debug/deps/it-0123456789abcdef, or target/release/bench.
+        let test = std::env::current_exe().expect("a test has a path");
+        let mut folders = test.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
+        let profile = folders.next().expect("a test lies in the target folder");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build
