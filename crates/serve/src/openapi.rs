@@ -32,9 +32,19 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
     let mut tags = BTreeSet::new();
     for route in declared.iter().filter(|route| !route.is_internal()) {
         tags.insert(route.service);
-        let operation = operation(route, &mut schemas);
-        let methods = paths.entry(format!("/api{}", route.path)).or_default();
-        methods.insert(route.method.as_str().to_lowercase(), operation);
+        let methods = paths.entry(public_path(route.path)).or_default();
+        methods.insert(
+            route.method.as_str().to_lowercase(),
+            operation(route, &route.method, &mut schemas),
+        );
+        // Other methods at the same address are operations of the document, too.
+        for (method, _) in route
+            .also
+            .iter()
+            .filter(|(method, path)| *path == route.path && *method != route.method)
+        {
+            methods.insert(method.as_str().to_lowercase(), operation(route, method, &mut schemas));
+        }
     }
     schemas.answer(|generator| generator.subschema_for::<wire::Problem>());
     let mut paths = json!(paths);
@@ -50,7 +60,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": info.server }],
-        "tags": tags.iter().map(|tag| json!({ "name": tag })).collect::<Vec<_>>(),
+        "tags": tags.iter().map(|tag| json!({ "name": tag, "description": tag_words(tag) })).collect::<Vec<_>>(),
         "paths": paths,
         "components": {
             "schemas": components,
@@ -76,9 +86,9 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
     })
 }
 
-fn operation(route: &Declared, schemas: &mut Schemas) -> Value {
+fn operation(route: &Declared, method: &Method, schemas: &mut Schemas) -> Value {
     let mut operation = Map::new();
-    operation.insert("operationId".into(), json!(operation_id(route)));
+    operation.insert("operationId".into(), json!(operation_id(method, route.path)));
     operation.insert("tags".into(), json!([route.service]));
     operation.insert(
         "summary".into(),
@@ -115,13 +125,34 @@ fn operation(route: &Declared, schemas: &mut Schemas) -> Value {
     Value::Object(operation)
 }
 
+/// What a service does, for the document's table of contents.
+fn tag_words(service: &str) -> &'static str {
+    match service {
+        "identity" => "Accounts, guests, sessions.",
+        "catalog" => "Products, variants, stock; import and export.",
+        "cart" => "What somebody is about to order.",
+        "orders" => "From placing an order to its delivery or cancellation.",
+        "payments" => "Payments, captures, refunds.",
+        "events" => "What happened, in order.",
+        _ => "Further calls.",
+    }
+}
+
+/// The address at the gateway.
+fn public_path(path: &str) -> String {
+    if path.starts_with("/.well-known/") {
+        path.to_owned()
+    } else {
+        format!("/api{path}")
+    }
+}
+
 /// `GET /orders/{id}/events` is `getOrdersIdEvents`.
-fn operation_id(route: &Declared) -> String {
-    let words = route
-        .path
+fn operation_id(method: &Method, path: &str) -> String {
+    let words = path
         .split(|letter: char| !letter.is_alphanumeric())
         .filter(|word| !word.is_empty());
-    words.fold(route.method.as_str().to_lowercase(), |mut id, word| {
+    words.fold(method.as_str().to_lowercase(), |mut id, word| {
         let mut letters = word.chars();
         id.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         id.push_str(letters.as_str());
@@ -293,11 +324,11 @@ impl Schemas {
     }
 
     fn request(&mut self, schema: SchemaOf) -> Value {
-        schema(&mut self.requests).to_value()
+        whole(schema(&mut self.requests).to_value())
     }
 
     fn answer(&mut self, schema: SchemaOf) -> Value {
-        schema(&mut self.answers).to_value()
+        whole(schema(&mut self.answers).to_value())
     }
 
     /// One parameter for each field of the query's type.
@@ -375,6 +406,11 @@ impl Schemas {
         *paths = settled(std::mem::take(paths), &own);
         Value::Object(components)
     }
+}
+
+/// Anything at all is `true` in JSON Schema; readers of OpenAPI want the object that says the same.
+fn whole(schema: Value) -> Value {
+    if schema == Value::Bool(true) { json!({}) } else { schema }
 }
 
 /// The value with its references to requests under their final names.

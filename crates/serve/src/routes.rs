@@ -311,7 +311,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
 /// Every address of a path.
 pub(crate) fn spellings(path: &str, singular: Option<&str>) -> Vec<String> {
-    if path.starts_with("/internal/") {
+    // Services among themselves, and addresses that a standard fixes (RFC 8615), have one name each.
+    if path.starts_with("/internal/") || path.starts_with("/.well-known/") {
         return vec![path.to_owned()];
     }
     let mut all = vec![path.to_owned(), format!("/api{path}")];
