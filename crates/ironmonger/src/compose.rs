@@ -99,7 +99,8 @@ fn secret(config: &Config) -> Secret {
 /// Where the services are: those of `local` in this process, others at their addresses.
 fn peers(config: &Config, local: &HashMap<&'static str, Late>) -> Result<Peers> {
     let mut known = Vec::new();
-    for service in SERVICES {
+    // The gateway stands in front of the others: nobody asks it.
+    for service in SERVICES.into_iter().filter(|service| *service != "gateway") {
         let url = config.text(&format!("peers.{service}"));
         match local.get(service) {
             Some(late) => known.push(Peer::local(service, late.clone())),

@@ -87,7 +87,7 @@ impl Config {
             if u16::try_from(self.number(&name)).is_err() {
                 wrong(&name, "must be a port from 0 to 65535");
             }
-            let peer = format!("peers.{service}");
+            let peer = format!("peers.{service}"); // Empty for the gateway, which is nobody's peer.
             let url = self.text(&peer);
             if !url.is_empty() && let Err(fault) = wire::Peer::remote("peer", url) {
                 wrong(&peer, &fault);
