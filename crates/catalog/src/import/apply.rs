@@ -97,7 +97,10 @@ pub async fn import(
         Ok(Ok(())) => Ok(report),
         Ok(Err(Refused::NoProducts(reason))) => Err(Error::NoProducts(reason)),
         Ok(Err(Refused::Unreadable(fault))) => Err(Error::Unreadable(fault.to_string())),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        Err(fault) => match fault.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(fault) => Err(Error::Unreadable(fault.to_string())),
+        },
     }
 }
 
@@ -343,15 +346,14 @@ fn known(tx: &mut Tx<'_>, currency: Currency, entries: &[(Entry, bool)]) -> Resu
     if strange.is_empty() {
         return Ok(known);
     }
-    let former: HashMap<ProductId, String> = rows::former(tx, &strange)?
-        .into_iter()
-        .map(|(handle, id)| (id, handle))
-        .collect();
-    let ids: Vec<ProductId> = former.keys().copied().collect();
-    if ids.is_empty() {
+    let former = rows::former(tx, &strange)?;
+    if former.is_empty() {
         return Ok(known);
     }
-    let mut twice = known.values().any(|kept| former.contains_key(&kept.id));
+    let handles = former.len();
+    let former: HashMap<ProductId, String> = former.into_iter().map(|(handle, id)| (id, handle)).collect();
+    let mut twice = former.len() < handles || known.values().any(|kept| former.contains_key(&kept.id));
+    let ids: Vec<ProductId> = former.keys().copied().collect();
     for kept in rows::kept(tx, Which::Ids(&ids), currency)? {
         if let Some(handle) = former.get(&kept.id) {
             twice |= known.insert(handle.clone(), kept).is_some();

@@ -102,6 +102,15 @@ async fn extra_columns(db: &Db) -> Result<BTreeSet<String>, Error> {
     Ok(names)
 }
 
+/// A whole file of these products.
+#[cfg(test)]
+pub(super) fn file(products: &[Kept], extra: &BTreeSet<String>, currency: Currency) -> Vec<u8> {
+    let mut page = Page::new(extra, currency);
+    page.header();
+    products.iter().for_each(|product| page.product(product));
+    page.bytes().unwrap_or_default()
+}
+
 /// A piece of the file.
 struct Page<'a> {
     extra: &'a BTreeSet<String>,

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, header};
-use serve::{In, Query, Rights, Route, Routes, Staff};
+use serve::{In, Query, Rights, Route, Routes, StaffOrService};
 use tokio::sync::mpsc;
 use wire::Problem;
 
@@ -33,7 +33,7 @@ pub(crate) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     routes
         .add(
             Route::post("/products/import", take)
-                .rights(Rights::Staff)
+                .rights(Rights::StaffOrService)
                 .query::<ImportQuery>()
                 .gives::<ImportReport>(200)
                 .refuses(&[
@@ -51,7 +51,7 @@ pub(crate) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::get("/products/export", give)
-                .rights(Rights::Staff)
+                .rights(Rights::StaffOrService)
                 .gives_text(200, "text/csv")
                 .tells(
                     "Exports all products",
@@ -62,7 +62,7 @@ pub(crate) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 
 async fn take(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: StaffOrService,
     In(cx): In,
     Query(query): Query<ImportQuery>,
     request: Request,
@@ -103,7 +103,12 @@ async fn take(
     });
     match tokio::time::timeout(ANSWER_WAIT, &mut work).await {
         Ok(Ok(done)) => Ok(Json(done?).into_response()),
-        Ok(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+        Ok(Err(fault)) => match fault.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Problem::unavailable(
+                "The shop is closing down. Please send the file again.",
+            )),
+        },
         Err(_) => {
             let report = stream::once(async move {
                 let report = work.await.map_err(io::Error::other)?.map_err(|fault| {
@@ -133,7 +138,7 @@ async fn pump(body: Body, to: mpsc::Sender<io::Result<Bytes>>) {
     }
 }
 
-async fn give(State(app): State<Arc<App>>, _: Staff) -> Result<Response, Problem> {
+async fn give(State(app): State<Arc<App>>, _: StaffOrService) -> Result<Response, Problem> {
     let mut export = Export::new(&app.db, app.currency);
     // The header is read ahead, so that a database that does not answer is a problem and not half a file.
     let header = export.next().await?;

@@ -41,6 +41,15 @@ pub(crate) fn merge(
     first: bool,
     stock: StockMode,
 ) -> Result<Merged, Box<FailedRow>> {
+    let mut entry = entry;
+    // What a file calls Title and Default Title is no option; the shop may have one that is called so.
+    if let (Some([kept]), [told]) = (kept.map(|kept| kept.variants.as_slice()), entry.variants.as_mut_slice())
+        && told.values.is_empty()
+        && let [only] = kept.facts.choice.as_slice()
+        && only.eq_ignore_ascii_case("Default Title")
+    {
+        told.values.push(only.clone());
+    }
     let handle = entry.handle.as_str().to_owned();
     let fail = |line: u64, reason: String| {
         Box::new(FailedRow {

@@ -241,9 +241,7 @@ impl<'a> Row<'a> {
             Teller::LaterVariant => (&self.columns.of_all, Column::VariantMetadata),
         };
         let columns = Arc::clone(columns);
-        let rest = self
-            .text(json)
-            .read(|text| serde_json::from_str::<Map<String, Value>>(text));
+        let rest = self.text(json).read(serde_json::from_str::<Map<String, Value>>);
         let rest = rest.map_err(|_| "is no JSON object");
         let rest = self.sound(json, rest);
         let mut said = Map::new();
@@ -282,7 +280,7 @@ impl<'a> Row<'a> {
     fn text(&self, column: Column) -> Fact<&'a str> {
         match self.columns.place(column).and_then(|place| self.cells.get(place)) {
             None => Fact::Unsaid,
-            Some(text) if text.is_empty() => Fact::Blank,
+            Some(&"") => Fact::Blank,
             Some(text) => Fact::Is(text),
         }
     }

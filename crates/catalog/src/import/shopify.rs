@@ -1,7 +1,8 @@
 //! Reads Shopify's product CSV as a stream: [`Entry`]s as they complete, and the rows that are broken.
 //!
 //! Columns go by name. The rows of a product stand together: the one with the title tells of the product, its first
-//! variant and first picture, each later one of a further variant, a further picture or both. What always holds:
+//! variant and first picture, each later one of a further variant, a further picture or both. Columns that the shop
+//! has no field for speak of whom their row speaks of; on a row of a picture alone nobody reads them. What always holds:
 //!
 //! - a product with a broken row is left out whole, and all its broken rows are told, each with its line; a half
 //!   product in the shop would be found by customers, the report by the clerk;

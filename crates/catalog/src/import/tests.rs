@@ -1,5 +1,7 @@
 //! The parser and the merge: pure, so every case is a line.
 
+mod round;
+
 use std::io::Read;
 
 use api::catalog::{FailedRow, InventoryPolicy, Status, StockMode};

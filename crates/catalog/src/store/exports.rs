@@ -4,11 +4,14 @@ use base::VariantId;
 use serde_json::{Map, Value};
 use store::{Error, Tx, args};
 
+/// The metadata of several rows, each with what they are ordered by.
+type Metadata<Key> = Vec<(Key, Map<String, Value>)>;
+
 /// Metadata of living products after this number, at most `limit` of them, with their numbers.
 ///
 /// # Errors
 /// What the engine refuses.
-pub fn product_metadata(tx: &mut Tx<'_>, after: i64, limit: u32) -> Result<Vec<(i64, Map<String, Value>)>, Error> {
+pub fn product_metadata(tx: &mut Tx<'_>, after: i64, limit: u32) -> Result<Metadata<i64>, Error> {
     tx.all(
         "SELECT number, metadata FROM catalog_product
          WHERE number > $1 AND status <> 'archived' ORDER BY number LIMIT $2",
@@ -22,11 +25,7 @@ pub fn product_metadata(tx: &mut Tx<'_>, after: i64, limit: u32) -> Result<Vec<(
 ///
 /// # Errors
 /// What the engine refuses.
-pub fn variant_metadata(
-    tx: &mut Tx<'_>,
-    after: Option<VariantId>,
-    limit: u32,
-) -> Result<Vec<(VariantId, Map<String, Value>)>, Error> {
+pub fn variant_metadata(tx: &mut Tx<'_>, after: Option<VariantId>, limit: u32) -> Result<Metadata<VariantId>, Error> {
     let after = after.map_or_else(String::new, |id| id.to_string());
     tx.all(
         "SELECT id, metadata FROM catalog_variant

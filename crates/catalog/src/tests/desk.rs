@@ -34,7 +34,16 @@ impl Desk {
     }
 
     pub(super) async fn open_in(engine: Engine, currency: Currency) -> Self {
-        let (clock, ids) = (Clock::paused(Time::from_micros(1_900_000_000_000_000)), Ids::seeded(5));
+        Self::open_with(engine, currency, Ids::seeded(5)).await
+    }
+
+    /// Another process on the same database: its ids are others.
+    pub(super) async fn open_beside(engine: Engine) -> Self {
+        Self::open_with(engine, Currency::USD, Ids::seeded(6)).await
+    }
+
+    async fn open_with(engine: Engine, currency: Currency, ids: Ids) -> Self {
+        let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
         let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
         let settings = Settings::new(engine, "catalog");
         let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), ids.clone())
@@ -139,14 +148,18 @@ impl Desk {
         }
     }
 
-    /// A body that is no JSON; answers status and bytes.
-    pub(super) async fn send(&self, role: Role, what: &str, kind: &str, body: Body) -> (u16, Vec<u8>) {
+    /// A body that is no JSON, from a user or (without a role) from a service; answers status and bytes.
+    pub(super) async fn send(&self, role: Option<Role>, what: &str, kind: &str, body: Body) -> (u16, Vec<u8>) {
         let (method, path) = what.split_once(' ').unwrap();
+        let token = match role {
+            Some(role) => self.token(role),
+            None => self.keys.service_token("cli").to_string(),
+        };
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("content-type", kind)
-            .header("authorization", format!("Bearer {}", self.token(role)));
+            .header("authorization", format!("Bearer {token}"));
         let answer = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.into_body().collect().await.unwrap().to_bytes().to_vec())
