@@ -77,6 +77,10 @@ pub struct AuditedPayment {
     pub captured: Money,
     /// What was given back.
     pub refunded: Money,
+    /// What was captured beside that though nobody owed it.
+    pub surplus_captured: Money,
+    /// What of that was given back.
+    pub surplus_refunded: Money,
     /// The tries, by which the provider knows the charges.
     pub attempts: Vec<AttemptId>,
     /// When it last changed.
@@ -162,8 +166,15 @@ pub struct Client(pub Peer);
 
 impl Client {
     /// A page of rows that belong to orders: `/internal/audit/orders`, `…/payments`, `…/reservations`.
-    pub async fn page<T: DeserializeOwned>(&self, cx: &Cx, path: &str, after: Option<OrderId>) -> Result<Vec<T>, Problem> {
-        let after = After { after: after.map(|id| id.to_string()) };
+    pub async fn page<T: DeserializeOwned>(
+        &self,
+        cx: &Cx,
+        path: &str,
+        after: Option<OrderId>,
+    ) -> Result<Vec<T>, Problem> {
+        let after = After {
+            after: after.map(|id| id.to_string()),
+        };
         self.0.call(cx, Method::GET, path).query(&after).fetch().await
     }
 
@@ -174,6 +185,11 @@ impl Client {
 
     /// What is known of the names: `/internal/audit/charges`, `…/logged`.
     pub async fn of<T: DeserializeOwned>(&self, cx: &Cx, path: &str, ids: Vec<String>) -> Result<Vec<T>, Problem> {
-        self.0.call(cx, Method::POST, path).json(&Names { ids }).once().fetch().await
+        self.0
+            .call(cx, Method::POST, path)
+            .json(&Names { ids })
+            .once()
+            .fetch()
+            .await
     }
 }

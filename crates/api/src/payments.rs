@@ -248,54 +248,6 @@ pub struct Standing {
     pub version: i64,
 }
 
-/// The books of an order's payment, for whoever checks them against orders and the provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Book {
-    /// The payment.
-    pub payment: PaymentId,
-    /// Of which order.
-    pub order: OrderId,
-    /// How far it is.
-    pub status: PaymentStatus,
-    /// What is due; nothing where the order was undone before anything was tried.
-    pub due: Money,
-    /// What was captured of it.
-    pub captured: Money,
-    /// What was given back of it.
-    pub refunded: Money,
-    /// Undone: it rests when as much was given back as was captured.
-    pub closed: bool,
-    /// Everything that was captured, by the provider's key; also what nobody owed and went back by itself.
-    pub entries: Vec<BookEntry>,
-    /// When it last changed.
-    pub updated_at: Time,
-}
-
-/// What moved under one key of the provider, in minor units of the payment's currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BookEntry {
-    /// The attempt, which is the provider's key.
-    pub key: AttemptId,
-    /// Captured.
-    pub captured: i64,
-    /// Given back.
-    pub refunded: i64,
-}
-
-/// Which page of the books.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BooksQuery {
-    /// Payments after this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<PaymentId>,
-    /// How many at most (500).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
-}
-
 /// What other services may ask of payments.
 #[derive(Clone, Debug)]
 pub struct Client(pub Peer);
@@ -328,15 +280,6 @@ impl Client {
         self.0
             .call(cx, Method::GET, format!("/internal/standings/{order}"))
             .find()
-            .await
-    }
-
-    /// A page of the books, by payment id; the last page is empty.
-    pub async fn books(&self, cx: &Cx, query: &BooksQuery) -> Result<Vec<Book>, Problem> {
-        self.0
-            .call(cx, Method::GET, "/internal/payments/books")
-            .query(query)
-            .fetch()
             .await
     }
 }

@@ -1,7 +1,7 @@
 //! What payments can do, one function per verb.
 //!
 //! Everything that speaks to the provider has the same shape: commit what is meant, ask, commit what came of it.
-//! Between two of these steps anything may crash; [`resume`] goes on from the rows.
+//! Between two of these steps anything may crash; [`resume()`] goes on from the rows.
 
 mod pay;
 mod refund;
@@ -26,7 +26,7 @@ pub(crate) use pay::pay;
 pub(crate) use pay::{begin_first, new_payment};
 pub(crate) use refund::refund;
 pub(crate) use resume::resume;
-pub(crate) use show::{books, process, show, standing_of};
+pub(crate) use show::{audit, process, show, standing_of};
 pub(crate) use undo::undo;
 pub(crate) use webhook::webhook;
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use api::Ref;
+use api::audit::{After, AuditedPayment};
 use api::catalog::OfOrder;
-use api::payments::{Book, BooksQuery, NewRefund, Pay, Payment, Process, Standing};
+use api::payments::{NewRefund, Pay, Payment, Process, Standing};
 use axum::extract::{Request, State};
 use base::OrderId;
 use http::StatusCode;
@@ -96,9 +97,9 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .refuses(&[(404, "not_found")]),
         )
         .add(
-            Route::get("/internal/payments/books", books)
-                .query::<BooksQuery>()
-                .gives::<Vec<Book>>(200),
+            Route::get("/internal/audit/payments", audit)
+                .query::<After>()
+                .gives::<Vec<AuditedPayment>>(200),
         )
 }
 
@@ -148,6 +149,7 @@ async fn standing(State(app): Here, Path(order): Path<String>) -> Answer<Json<St
     ))
 }
 
-async fn books(State(app): Here, Query(page): Query<BooksQuery>) -> Answer<Json<Vec<Book>>> {
-    Ok(Json(actions::books(&app, page.after, page.limit).await?))
+async fn audit(State(app): Here, Query(page): Query<After>) -> Answer<Json<Vec<AuditedPayment>>> {
+    let after = page.after.and_then(|id| id.parse::<OrderId>().ok());
+    Ok(Json(actions::audit(&app, after).await?))
 }

@@ -13,7 +13,7 @@
 //!   that key, and what is given up is voided there first, so that no late capture is left standing;
 //! - at most one attempt of an order is live (a unique index says so);
 //! - `refunded + refunding ≤ captured`; a closed payment gives back whatever is captured, also later on;
-//! - what nobody drives any more is taken up by [`tasks`] once its `resume_at` has passed.
+//! - what nobody drives any more is taken up by a task once its `resume_at` has passed.
 //!
 //! Cash on delivery (and a missing token, with a provider that has no default) is not tried: such a payment is
 //! `pending` with nothing captured, and orders confirms it without money or waits for a token, as it sees fit.
@@ -57,7 +57,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const RESUME_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait between two tries of unfinished work: a provider that is down for hours is asked now and then.
 const LONGEST_RESUME: Duration = Duration::from_secs(300);
-/// All retries, the calls at the end of them, and some more for a slow machine.
+/// How long a driver that vanished is waited for: all its retries, the calls at the end of them, and some more for
+/// a slow machine.
 const LEASE: Duration = Duration::from_secs(22);
 
 /// What can be set.
@@ -75,7 +76,8 @@ pub struct Config {
     pub resume_every: Duration,
     /// The longest wait between two tries of unfinished work.
     pub longest_resume: Duration,
-    /// How long a driver may hold an attempt or refund before others take it up.
+    /// How long a driver that vanished is waited for before others take its work up. Longer than all its retries, or
+    /// two do the same harmless thing.
     pub lease: Duration,
     /// What the simulated provider signs its webhooks with; the same in [`simulated::Config`]. Empty: every
     /// webhook is refused.

@@ -5,7 +5,7 @@
 //! before it answers; a key has one outcome for good, and the same key again gets the same answer; no more is given
 //! back than was captured.
 //!
-//! How a charge goes is up to its token: see [`domain::manner`] and [`domain::verdict`].
+//! How a charge goes is up to its token: the constants `TOKEN_…` say what each does.
 //!
 //! Between services its paths are `/internal/simulated/…`; [`Client`] speaks them.
 

@@ -1,6 +1,7 @@
 //! The rows of payments. Whoever changes a payment's row does so through [`save`] or [`Change`], which check that
 //! nobody else did meanwhile; that guard keeps every other row of the payment consistent, too.
 
+mod audit;
 mod due;
 mod inbox;
 mod rows;
@@ -11,6 +12,7 @@ use store::{Error, Tx, Value, args};
 
 use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
 
+pub use audit::audit;
 pub use due::{
     DUE_MAX, attempts_due, claim_attempt, claim_refund, doubt, refunds_due, release_attempt, release_refund,
 };
@@ -100,37 +102,6 @@ pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error
 pub fn refund(tx: &mut Tx<'_>, id: RefundId) -> Result<Option<Refund>, Error> {
     let sql = concat!("SELECT ", refund_columns!(), " FROM payments_refund r WHERE r.id = $1");
     tx.maybe(sql, &args![id], rows::refund)
-}
-
-/// Payments after `after`, by id; tombstones too.
-pub fn page(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Payment>, Error> {
-    let sql = concat!(
-        "SELECT ",
-        payment_columns!(),
-        " FROM payments_payment p WHERE p.id > $1 ORDER BY p.id LIMIT $2"
-    );
-    let after = after.map_or(String::new(), |id| id.to_string());
-    tx.all(sql, &args![after, limit], |row| rows::payment(row, 0))
-}
-
-/// The captures of several payments.
-pub fn captures_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<(PaymentId, Capture)>, Error> {
-    tx.all(
-        "SELECT attempt_id, amount, charge, surplus, created_at, payment_id FROM payments_capture
-         WHERE payment_id = ANY($1) ORDER BY attempt_id",
-        &[store::texts(payments)],
-        |row| Ok((row.get(5)?, rows::capture(row)?)),
-    )
-}
-
-/// The refunds of several payments.
-pub fn refunds_of(tx: &mut Tx<'_>, payments: &[PaymentId]) -> Result<Vec<Refund>, Error> {
-    let sql = concat!(
-        "SELECT ",
-        refund_columns!(),
-        " FROM payments_refund r WHERE r.payment_id = ANY($1) ORDER BY r.id"
-    );
-    tx.all(sql, &[store::texts(payments)], rows::refund)
 }
 
 fn failure_args(failure: Option<&Failure>) -> [Value; 2] {

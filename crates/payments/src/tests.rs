@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::store::{Db, Engine, Settings, Stored};
+use api::audit::{self, AuditedPayment, Charged};
 use api::payments::{Client, Pay, PaymentMethod, PaymentStatus, Standing};
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
@@ -257,27 +258,51 @@ impl Shop {
             .collect()
     }
 
-    /// Our books equal the provider's statement, key by key; tallies add up; events have no gaps.
+    /// Our books equal the provider's statement, order by order; nothing is in the statement that we do not know;
+    /// what is called off keeps nothing; events have no gaps.
     async fn balances(&self) {
-        let books = self
-            .client
-            .books(&self.cx(), &Default::default())
+        let badge = self.keys.badge("doctor");
+        let books = audit::Client(self.client.0.clone().speaking(badge.clone()));
+        let provider = audit::Client(self.provider.0.clone().speaking(badge));
+        let cx = self.cx();
+        let page = books
+            .page::<AuditedPayment>(&cx, "/internal/audit/payments", None)
             .await
             .expect("keeps books");
-        let mut ours = BTreeMap::new();
-        for book in &books {
-            assert!(book.refunded.minor <= book.captured.minor, "{book:?}");
-            if book.closed {
-                assert_eq!(book.captured, book.refunded, "a closed payment keeps money: {book:?}");
+        let mut unknown = self.statement().await;
+        for book in page {
+            let tries = book.attempts.iter().map(ToString::to_string).collect();
+            let charged: Vec<Charged> = provider
+                .of(&cx, "/internal/audit/charges", tries)
+                .await
+                .expect("answers");
+            let theirs = charged.iter().fold((0, 0), |(captured, refunded), charge| {
+                unknown.remove(&charge.attempt.to_string());
+                (captured + charge.captured.minor, refunded + charge.refunded.minor)
+            });
+            let captured = book.captured.minor + book.surplus_captured.minor;
+            assert_eq!(
+                (captured, book.refunded.minor + book.surplus_refunded.minor),
+                theirs,
+                "{book:?}"
+            );
+            assert_eq!(book.surplus_captured, book.surplus_refunded, "{book:?}");
+            let order = book.order;
+            let row = self
+                .app
+                .db
+                .read(move |tx| crate::store::payment_of(tx, order))
+                .await
+                .expect("reads");
+            if row.is_some_and(|row| row.closed) {
+                assert_eq!(
+                    book.captured, book.refunded,
+                    "what was called off keeps money: {book:?}"
+                );
                 assert_ne!(book.status, PaymentStatus::Processing, "{book:?}");
             }
-            for entry in &book.entries {
-                ours.insert(entry.key.to_string(), (entry.captured, entry.refunded));
-            }
-            let kept: i64 = book.entries.iter().map(|entry| entry.captured - entry.refunded).sum();
-            assert_eq!(kept, book.captured.minor - book.refunded.minor, "{book:?}");
         }
-        assert_eq!(ours, self.statement().await, "our books and the provider's statement");
+        assert_eq!(unknown, BTreeMap::new(), "charges that nobody here knows");
 
         let mut last: BTreeMap<String, i64> = BTreeMap::new();
         for Stored { event, .. } in self.events().await {

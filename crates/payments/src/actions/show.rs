@@ -1,21 +1,17 @@
 //! Showing payments, and paying by way of orders.
 
-use std::collections::HashMap;
-
-use ::store::{Answered, Error as StoreError, Once, Tx};
+use ::store::{Answered, Error as StoreError, Once};
 use api::Ref;
+use api::audit::{AUDIT_PAGE, AuditedPayment};
 use api::orders::PayOrder;
-use api::payments::{self as wire_types, Book, BookEntry, Pay, Process, Standing};
-use base::{AttemptId, Money, OrderId, PaymentId};
+use api::payments::{self as wire_types, Pay, Process, Standing};
+use base::{Money, OrderId, PaymentId};
 use serve::Caller;
 use wire::{Cx, Problem};
 
 use super::{pay, standing};
-use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
+use crate::domain::{Attempt, Capture, Payment, Refund};
 use crate::{App, Error, store};
-
-/// Payments on one page of the books.
-const BOOKS_MAX: u32 = 500;
 
 /// Pays a pending order, or tries a declined payment again. Orders decides and drives; this answers the payment as it
 /// then stands. With a key, a retry or a twin of a call that paid gets that payment instead of 409.
@@ -210,51 +206,7 @@ fn view(
     }
 }
 
-/// A page of the books, by payment id: what was captured and given back under each key that the provider knows.
-pub(crate) async fn books(app: &App, after: Option<PaymentId>, limit: Option<u32>) -> Result<Vec<Book>, Error> {
-    let limit = limit.unwrap_or(BOOKS_MAX).clamp(1, BOOKS_MAX);
-    Ok(app.db.scan(move |tx| page_of_books(tx, after, limit)).await?)
-}
-
-fn page_of_books(tx: &mut Tx<'_>, after: Option<PaymentId>, limit: u32) -> Result<Vec<Book>, StoreError> {
-    let payments = store::page(tx, after, limit)?;
-    let ids: Vec<PaymentId> = payments.iter().map(|payment| payment.id).collect();
-    let mut entries: HashMap<PaymentId, Vec<BookEntry>> = HashMap::new();
-    let mut places: HashMap<AttemptId, (PaymentId, usize)> = HashMap::new();
-    for (payment, capture) in store::captures_of(tx, &ids)? {
-        let of = entries.entry(payment).or_default();
-        places.insert(capture.attempt, (payment, of.len()));
-        of.push(BookEntry {
-            key: capture.attempt,
-            captured: capture.amount,
-            refunded: 0,
-        });
-    }
-    let refunds = store::refunds_of(tx, &ids)?;
-    for refund in refunds.iter().filter(|refund| refund.status == RefundStatus::Completed) {
-        let entry = places
-            .get(&refund.attempt)
-            .and_then(|(of, at)| entries.get_mut(of)?.get_mut(*at));
-        match entry {
-            Some(entry) => entry.refunded += refund.amount,
-            None => {
-                return Err(StoreError::Corrupt(format!(
-                    "refund {} gives back what was never captured",
-                    refund.id
-                )));
-            }
-        }
-    }
-    let book = |payment: Payment| Book {
-        payment: payment.id,
-        order: payment.order,
-        status: payment.status,
-        due: payment.due,
-        captured: pay::money(&payment, payment.captured),
-        refunded: pay::money(&payment, payment.refunded),
-        closed: payment.closed,
-        entries: entries.remove(&payment.id).unwrap_or_default(),
-        updated_at: payment.updated_at,
-    };
-    Ok(payments.into_iter().map(book).collect())
+/// A page of the books for the doctor, by order.
+pub(crate) async fn audit(app: &App, after: Option<OrderId>) -> Result<Vec<AuditedPayment>, Error> {
+    Ok(app.db.scan(move |tx| store::audit(tx, after, AUDIT_PAGE)).await?)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::audit::{Charged, Names};
 use axum::extract::State;
 use base::{AttemptId, Currency, Money};
 use http::StatusCode;
@@ -68,6 +69,11 @@ pub(super) fn routes() -> Routes<Arc<App>> {
             Route::post("/internal/simulated/charges/{key}/refunds", refund)
                 .takes::<NewRefund>()
                 .gives::<Charge>(200),
+        )
+        .add(
+            Route::post("/internal/audit/charges", charges)
+                .takes::<Names>()
+                .gives::<Vec<Charged>>(200),
         )
         .add(
             Route::get("/internal/simulated/statement", statement)
@@ -181,6 +187,14 @@ async fn refund(State(app): Here, Path(key): Path<String>, Body(new): Body<NewRe
         rows::charge(tx, key)?.ok_or(Refusal::NoSuchCharge)
     });
     Ok(Json(charge.await?))
+}
+
+async fn charges(State(app): Here, Body(names): Body<Names>) -> Answer<Vec<Charged>> {
+    let charged = app
+        .db
+        .scan(move |tx| Ok::<_, Refusal>(rows::charged(tx, &names.ids)?))
+        .await?;
+    Ok(Json(charged))
 }
 
 async fn statement(State(app): Here, Query(page): Query<StatementQuery>) -> Answer<Statement> {

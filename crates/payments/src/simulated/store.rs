@@ -1,5 +1,6 @@
 //! The provider's rows.
 
+use api::audit::Charged;
 use api::payments::Failure;
 use base::{AttemptId, EventId, Money, RefundId, Time};
 use store::{Error, Row, Tx, args};
@@ -103,6 +104,20 @@ pub fn statement(tx: &mut Tx<'_>, after: Option<AttemptId>, limit: u32) -> Resul
             key: row.get(0)?,
             captured: row.get(1)?,
             refunded: row.get(2)?,
+        })
+    })
+}
+
+/// What was done under several keys; keys that never came, and what was not captured, are absent.
+pub fn charged(tx: &mut Tx<'_>, keys: &[String]) -> Result<Vec<Charged>, Error> {
+    let sql =
+        "SELECT key, amount, refunded, currency FROM simulated_charge WHERE key = ANY($1) AND status = 'captured'";
+    tx.all(sql, &args![keys], |row| {
+        let currency = row.parse(3)?;
+        Ok(Charged {
+            attempt: row.get(0)?,
+            captured: Money::new(row.get(1)?, currency),
+            refunded: Money::new(row.get(2)?, currency),
         })
     })
 }

@@ -22,6 +22,7 @@ fn hasty() -> (Config, simulated::Config) {
         retry_for: ms(1_500),
         first_wait: ms(10),
         longest_wait: ms(100),
+        lease: Duration::from_secs(3),
         webhook_secret: SECRET.to_vec(),
         ..Config::default()
     };
