@@ -282,14 +282,24 @@ impl Client {
 
     /// A user by id, number, e-mail address or username; none when there is no such row.
     pub async fn find(&self, cx: &Cx, user: &crate::Ref) -> Result<Option<User>, Problem> {
-        self.0.call(cx, Method::GET, format!("/internal/users/{user}")).find().await
+        self.0
+            .call(cx, Method::GET, format!("/internal/users/{user}"))
+            .find()
+            .await
     }
 
     /// Makes an administrator, or gives the account of that address the role. For the command line.
     /// Refused: 400 when address or password will not do.
     pub async fn appoint(&self, cx: &Cx, email: &str, password: &str) -> Result<User, Problem> {
-        let body = Appoint { email: email.to_owned(), password: password.to_owned() };
-        self.0.call(cx, Method::POST, "/internal/admins").json(&body).fetch().await
+        let body = Appoint {
+            email: email.to_owned(),
+            password: password.to_owned(),
+        };
+        self.0
+            .call(cx, Method::POST, "/internal/admins")
+            .json(&body)
+            .fetch()
+            .await
     }
 
     /// Gives a guest who orders a row and a number. Harmless to repeat.

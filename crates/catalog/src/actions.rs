@@ -1,5 +1,6 @@
 //! What the catalogue can do, one function per verb: load, decide, save, tell.
 
+mod audit;
 mod cards;
 mod holds;
 mod names;
@@ -11,6 +12,7 @@ use serde_json::Value;
 use store::{Outgoing, Tx};
 use wire::Cx;
 
+pub use audit::{audited_reservations, stock_faults};
 pub use cards::{PICKS_MAX, cards, resolve};
 pub use holds::{combiner, hold};
 pub use products::{Tagged, archive, change, create, create_all, find, list, read_many, revise};

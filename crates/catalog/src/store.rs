@@ -3,6 +3,7 @@
 //! Writes take slices and send them as arrays: one statement, whatever the number of rows. Lists live in `lists`,
 //! which is the one place that a search engine would replace.
 
+mod audit;
 mod cards;
 mod exports;
 mod lists;
@@ -12,6 +13,7 @@ mod rows;
 mod shelves;
 mod variants;
 
+pub use audit::{reservations as audited_reservations, stock_faults};
 pub use cards::{CardRow, Wanted, cards, former};
 pub use exports::{product_metadata, variant_metadata};
 pub use lists::{Filter, From, Listed, Order, list};

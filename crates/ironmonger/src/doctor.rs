@@ -148,6 +148,9 @@ pub fn judge_order(order: &AuditedOrder, payment: Option<&AuditedPayment>, hold:
         wrong("PAY-1", format!("{refunded} were refunded of {captured} captured"));
     }
     let state = hold.map(|hold| hold.state.as_str());
+    if let Some(payment) = payment.filter(|payment| payment.surplus_captured != payment.surplus_refunded) {
+        wrong("PAY-1", format!("{} were captured that nobody owed, {} of them are given back", payment.surplus_captured.minor, payment.surplus_refunded.minor));
+    }
     if matches!(order.status, OrderStatus::Cancelled | OrderStatus::Failed) {
         if refunded != captured {
             wrong("PAY-1", format!("is {status}, but {} of the {captured} captured are not given back", captured - refunded));
@@ -195,7 +198,10 @@ async fn judge_statements(books: &Books, payments: &mut Vec<AuditedPayment>, fin
     for payment in payments.drain(..) {
         let of = |attempt: &AttemptId| charged.get(attempt).copied().unwrap_or_default();
         let theirs = payment.attempts.iter().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let ours = (payment.captured.minor, payment.refunded.minor);
+        let ours = (
+            payment.captured.minor + payment.surplus_captured.minor,
+            payment.refunded.minor + payment.surplus_refunded.minor,
+        );
         if theirs != ours {
             let what = format!("the provider captured {} and refunded {}, our books say {} and {}", theirs.0, theirs.1, ours.0, ours.1);
             findings.push(Finding { rule: "PAY-1", place: payment.order.to_string(), what });

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use api::audit::{After, AuditedReservation, StockFault};
 use api::catalog::{Card, OfOrder, Pick, Picked, Reserve};
 use axum::extract::State;
-use base::VariantId;
+use base::{OrderId, VariantId};
 use http::StatusCode;
-use serve::{Body, In, Json, Rights, Route, Routes};
+use serve::{Body, In, Json, Query, Rights, Route, Routes};
 use wire::Problem;
 
 use crate::App;
@@ -58,6 +59,17 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                     "Later commands for the order are refused. Harmless to repeat.",
                 ),
         )
+        .add(Route::get("/internal/audit/reservations", audited).query::<After>())
+        .add(Route::get("/internal/audit/stock", stock_faults))
+}
+
+async fn audited(State(app): State<Arc<App>>, Query(page): Query<After>) -> Result<Json<Vec<AuditedReservation>>, Problem> {
+    let after = page.after.and_then(|id| id.parse::<OrderId>().ok());
+    Ok(Json(actions::audited_reservations(&app, after).await?))
+}
+
+async fn stock_faults(State(app): State<Arc<App>>) -> Result<Json<Vec<StockFault>>, Problem> {
+    Ok(Json(actions::stock_faults(&app).await?))
 }
 
 async fn resolve(State(app): State<Arc<App>>, Body(picks): Body<Vec<Pick>>) -> Result<Json<Vec<Picked>>, Problem> {
