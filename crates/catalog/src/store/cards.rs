@@ -1,5 +1,7 @@
 //! Cards: what cart and orders need to know of variants, many in one statement.
 
+use std::sync::OnceLock;
+
 use api::catalog::{Card, Image, Status};
 use base::{Currency, Money, ProductId, VariantId};
 use store::{Error, Row, Tx, Value, texts};
@@ -86,61 +88,78 @@ fn read(row: &Row<'_>, currency: Currency) -> Result<CardRow, Error> {
     })
 }
 
+/// What leads to the variants, one for each field of [`Wanted`], in the fields' order.
+const LEADS: [&str; 5] = [
+    "SELECT id FROM catalog_variant WHERE id = ANY({n})",
+    "SELECT id FROM catalog_variant WHERE product_id = ANY({n}) AND archived_at IS NULL",
+    "SELECT w.id FROM catalog_product q JOIN catalog_variant w ON w.product_id = q.id
+     WHERE q.number = ANY({n}) AND w.archived_at IS NULL",
+    "SELECT id FROM catalog_variant WHERE sku = ANY({n}) AND archived_at IS NULL",
+    "SELECT w.id FROM catalog_product q JOIN catalog_variant w ON w.product_id = q.id
+     WHERE q.handle = ANY({n}) AND q.status <> 'archived' AND w.archived_at IS NULL",
+];
+
+/// The statement for those fields that hold something, made once for each combination: this is asked for every
+/// line that goes into a cart.
+fn cards_sql(given: [bool; LEADS.len()]) -> &'static str {
+    static SPELLINGS: [OnceLock<String>; 1 << LEADS.len()] = [const { OnceLock::new() }; 1 << LEADS.len()];
+    let combination = given.iter().fold(0, |bits, given| bits << 1 | usize::from(*given));
+    SPELLINGS[combination].get_or_init(|| {
+        let leads = LEADS.iter().zip(given).filter(|(_, given)| *given);
+        // The first three arguments are currency, price list and location.
+        let parts: Vec<String> =
+            leads.zip(4..).map(|((lead, _), place)| lead.replace("{n}", &format!("${place}"))).collect();
+        format!(
+            "SELECT v.id, v.product_id, v.sku, v.choice, v.requires_shipping, v.tax_category, p.number, p.name, p.images,
+                    p.status, v.archived_at IS NOT NULL, pr.price_minor, s.on_hand, s.reserved, s.tracked, s.oversell,
+                    p.options, p.handle
+             FROM catalog_variant v
+             JOIN catalog_product p ON p.id = v.product_id
+             JOIN catalog_price pr ON pr.variant_id = v.id AND pr.currency = $1 AND pr.price_list = $2
+             JOIN catalog_stock s ON s.variant_id = v.id AND s.location = $3
+             WHERE v.id IN ({}) ORDER BY v.product_id, v.position",
+            parts.join(" UNION ")
+        )
+    })
+}
+
 /// The cards of what is wanted, those of one product in the order of its variants.
 ///
 /// # Errors
 /// What the engine refuses.
 pub fn cards(tx: &mut Tx<'_>, wanted: &Wanted, currency: Currency) -> Result<Vec<CardRow>, Error> {
-    let mut args: Vec<Value> = vec![currency.code().into(), PRICE_LIST.into(), LOCATION.into()];
-    let mut parts: Vec<String> = Vec::new();
-    let mut part = |given: bool, value: Value, select: &str| {
-        if given {
-            args.push(value);
-            parts.push(select.replace("{n}", &format!("${}", args.len())));
-        }
-    };
-    part(
-        !wanted.variants.is_empty(),
-        texts(&wanted.variants),
-        "SELECT id FROM catalog_variant WHERE id = ANY({n})",
-    );
-    part(
-        !wanted.products.is_empty(),
-        texts(&wanted.products),
-        "SELECT id FROM catalog_variant WHERE product_id = ANY({n}) AND archived_at IS NULL",
-    );
-    part(
-        !wanted.numbers.is_empty(),
-        wanted.numbers.clone().into(),
-        "SELECT w.id FROM catalog_product q JOIN catalog_variant w ON w.product_id = q.id
-         WHERE q.number = ANY({n}) AND w.archived_at IS NULL",
-    );
-    part(
-        !wanted.skus.is_empty(),
-        wanted.skus.clone().into(),
-        "SELECT id FROM catalog_variant WHERE sku = ANY({n}) AND archived_at IS NULL",
-    );
-    part(
-        !wanted.handles.is_empty(),
-        wanted.handles.clone().into(),
-        "SELECT w.id FROM catalog_product q JOIN catalog_variant w ON w.product_id = q.id
-         WHERE q.handle = ANY({n}) AND q.status <> 'archived' AND w.archived_at IS NULL",
-    );
-    if parts.is_empty() {
+    let Wanted {
+        variants,
+        products,
+        numbers,
+        skus,
+        handles,
+    } = wanted;
+    let given = [
+        !variants.is_empty(),
+        !products.is_empty(),
+        !numbers.is_empty(),
+        !skus.is_empty(),
+        !handles.is_empty(),
+    ];
+    if given == [false; LEADS.len()] {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT v.id, v.product_id, v.sku, v.choice, v.requires_shipping, v.tax_category, p.number, p.name, p.images,
-                p.status, v.archived_at IS NOT NULL, pr.price_minor, s.on_hand, s.reserved, s.tracked, s.oversell,
-                p.options, p.handle
-         FROM catalog_variant v
-         JOIN catalog_product p ON p.id = v.product_id
-         JOIN catalog_price pr ON pr.variant_id = v.id AND pr.currency = $1 AND pr.price_list = $2
-         JOIN catalog_stock s ON s.variant_id = v.id AND s.location = $3
-         WHERE v.id IN ({}) ORDER BY v.product_id, v.position",
-        parts.join(" UNION ")
+    let leads = [
+        texts(variants),
+        texts(products),
+        numbers.clone().into(),
+        skus.clone().into(),
+        handles.clone().into(),
+    ];
+    let mut args: Vec<Value> = vec![currency.code().into(), PRICE_LIST.into(), LOCATION.into()];
+    args.extend(
+        leads
+            .into_iter()
+            .zip(given)
+            .filter_map(|(lead, given)| given.then_some(lead)),
     );
-    tx.all(&sql, &args, |row| read(row, currency))
+    tx.all(cards_sql(given), &args, |row| read(row, currency))
 }
 
 /// The products that had these handles before.

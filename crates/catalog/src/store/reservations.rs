@@ -27,13 +27,16 @@ const SHELF: [Column; 5] = [
 ];
 
 /// What a batch is decided from: the reservations of its orders, and the stock of every variant named by either.
+pub type Loaded = (HashMap<OrderId, Held>, HashMap<VariantId, Shelf>);
+
+/// Loads what a batch is decided from.
 ///
 /// On PostgreSQL the rows are locked, orders first and each in key order, so that batches of several processes
 /// wait for each other and never in a circle.
 ///
 /// # Errors
 /// What the engine refuses.
-pub fn load(tx: &mut Tx<'_>, asked: &[Asked]) -> Result<(HashMap<OrderId, Held>, HashMap<VariantId, Shelf>), Error> {
+pub fn load(tx: &mut Tx<'_>, asked: &[Asked]) -> Result<Loaded, Error> {
     let orders: BTreeSet<OrderId> = asked.iter().map(|asked| asked.command.order()).collect();
     let lock = tx.dialect() == Dialect::Postgres;
     let sql = match lock {

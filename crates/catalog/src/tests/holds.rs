@@ -133,7 +133,7 @@ async fn many_buyers_share_what_there_is(desk: Desk) {
             let reserved = client.reserve(&cx(), &asking(n, &lines)).await;
             match reserved {
                 // Some of the first give their pieces back; the others find them.
-                Ok(()) if n < 1_000 && n % 3 == 0 => client.undo(&cx(), order(n)).await.unwrap(),
+                Ok(()) if n < 1_000 && n.is_multiple_of(3) => client.undo(&cx(), order(n)).await.unwrap(),
                 Ok(()) => client.settle(&cx(), order(n)).await.unwrap(),
                 Err(problem) => assert_eq!(&*problem.code, "out_of_stock"),
             }
@@ -218,7 +218,8 @@ async fn picks_mean_variants(desk: Desk) {
         product: Some(Ref::new(text)),
         ..Pick::default()
     };
-    let cases: Vec<(Pick, Result<&str, (u16, &str)>)> = vec![
+    type Meant = Result<&'static str, (u16, &'static str)>;
+    let cases: Vec<(Pick, Meant)> = vec![
         (product("1"), Ok("Pot")),
         (product("POT"), Ok("Pot")),
         (product("pot"), Ok("Pot")),
