@@ -415,7 +415,9 @@ pub async fn hand_over(app: &App, hand: HandOver) -> Result<(), Error> {
 
 /// A page of orders for the doctor.
 pub async fn audit(app: &App, after: Option<OrderId>) -> Result<Vec<Order>, Error> {
-    app.db.scan(move |tx| store::audit(tx, after, api::audit::AUDIT_PAGE)).await
+    app.db
+        .scan(move |tx| store::audit(tx, after, api::audit::AUDIT_PAGE))
+        .await
 }
 
 /// Takes orders that nobody drives any more and drives them on. Answers how many.

@@ -58,7 +58,7 @@ pub fn insert(tx: &mut Tx<'_>, placing: &Placing, by: &str, request_id: &str, no
         return Err(tx.conflict().into()); // A twin in another process was faster: the next run finds it.
     }
     insert_lines(tx, &order)?;
-    insert_changes(tx, &order, 0, request_id)?;
+    insert_changes(tx, &mut order, request_id)?;
     emit(tx, &mut order, OrderEvent::Created, by, request_id, now)?;
     Ok(Inserted::New(Box::new(order)))
 }
@@ -114,14 +114,7 @@ pub fn save(
         return Ok(false);
     }
     order.version = read_version + 1;
-    // A write enters one state at the most: the last of the history.
-    if order
-        .history
-        .last()
-        .is_some_and(|change| change.at == now && change.status == order.status)
-    {
-        insert_changes(tx, order, order.history.len() - 1, request_id)?;
-    }
+    insert_changes(tx, order, request_id)?;
     if let Some(event) = told {
         emit(tx, order, event, by, request_id, now)?;
     }
@@ -151,13 +144,14 @@ fn insert_lines(tx: &mut Tx<'_>, order: &Order) -> Result<(), Error> {
     Ok(())
 }
 
-fn insert_changes(tx: &mut Tx<'_>, order: &Order, from: usize, request_id: &str) -> Result<(), Error> {
-    for (position, change) in order.history.iter().enumerate().skip(from) {
+fn insert_changes(tx: &mut Tx<'_>, order: &mut Order, request_id: &str) -> Result<(), Error> {
+    for (position, change) in order.history.iter().enumerate().skip(order.recorded) {
         tx.run(
             "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             &args![order.id, position as i64, change.status.as_str(), change.at, &change.by, change.reason.as_deref(), request_id],
         )?;
     }
+    order.recorded = order.history.len();
     Ok(())
 }
 
@@ -428,6 +422,7 @@ fn read_order(row: &Row) -> Result<Order, store::Error> {
         cancel_key: text(28)?,
         refusal: object(row, 30)?,
         history: Vec::new(),
+        recorded: 0,
         sequence: row.get(31)?,
         version: row.get(32)?,
         expires_at: row.get(33)?,
@@ -482,6 +477,7 @@ fn fill(tx: &mut Tx<'_>, orders: &mut [Order]) -> Result<(), Error> {
     for (id, change) in changes {
         if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
             order.history.push(change);
+            order.recorded += 1;
         }
     }
     Ok(())

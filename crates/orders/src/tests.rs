@@ -1,1 +1,311 @@
+//! What orders does alone: its rows, its guards, and what it refuses before it asks anybody. The purchase across
+//! services is tested on real processes.
 
+use ::store::{Db, Engine, Settings};
+use api::orders::{NewItem, NewOrder, OrderStatus};
+use api::payments::PaymentMethod;
+use base::{Address, CartId, Clock, Currency, Ids, Money, OrderId, Page, SessionId, Time, UserId};
+use serve::{Caller, Role};
+use std::time::Duration;
+use wire::Problem;
+
+use crate::domain::{Line, Order, OrderEvent, Placing, total};
+use crate::error::Error;
+use crate::gather;
+use crate::store::{self, Filter, Inserted};
+
+const NOW: Time = Time::from_micros(1_900_000_000_000_000);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Runs a test on a database in memory and on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident)*) => {
+        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(super::open(::store::Engine::Memory).await).await })* }
+        mod postgres { $(#[tokio::test] async fn $name() { super::$name(super::postgres().await).await })* }
+    };
+}
+
+on_both! {
+    a_cart_or_a_key_becomes_one_order
+    a_failed_order_makes_room_for_the_next
+    whoever_reads_first_and_writes_last_has_lost
+    pages_have_no_gaps_and_hide_what_was_refused
+    what_is_due_is_taken_once
+    an_order_at_rest_is_left_alone_unless_it_is_undone
+    an_order_reads_as_it_was_written
+}
+
+async fn open(engine: Engine) -> Db {
+    Db::open(
+        Settings::new(engine, "orders"),
+        crate::MIGRATIONS,
+        Clock::paused(NOW),
+        Ids::random(),
+    )
+    .await
+    .expect("a database")
+}
+
+async fn postgres() -> Db {
+    let url = testkit::postgres::database().await.expect("a database");
+    open(Engine::Postgres { url }).await
+}
+
+fn placing(user: UserId, cart: Option<(CartId, i64)>, key: Option<&str>) -> Placing {
+    let ids = Ids::random();
+    let line = |sku: &str, quantity| Line {
+        id: ids.next(NOW),
+        product: ids.next(NOW),
+        variant: ids.next(NOW),
+        sku: sku.into(),
+        name: format!("A {sku}"),
+        price: Money::new(1_250, Currency::USD),
+        quantity,
+    };
+    let lines = vec![line("NAIL", 2), line("ANVIL", 1)];
+    Placing {
+        id: ids.next(NOW),
+        user,
+        guest: false,
+        email: Some("ada@example.com".into()),
+        method: PaymentMethod::CreditCard,
+        token: Some("tok_visa".into()),
+        totals: total(&lines, Currency::USD, true).expect("a total"),
+        lines,
+        shipping_address: Some(Address {
+            street: "Main St 1".into(),
+            city: "Springfield".into(),
+            postal_code: "12345".into(),
+            country: "US".into(),
+            ..Address::default()
+        }),
+        billing_address: None,
+        cart,
+        key: key.map(|key| (key.to_owned(), "print".to_owned())),
+        expires_at: NOW.after(30 * MINUTE),
+        resume_at: NOW.after(MINUTE),
+    }
+}
+
+fn user() -> UserId {
+    Ids::random().next(NOW)
+}
+
+/// Places an order; says whether it is a twin's.
+async fn place(db: &Db, placing: Placing) -> (Order, bool) {
+    let inserted = db.write(move |tx| store::insert(tx, &placing, "usr", "req", NOW)).await;
+    match inserted.expect("an order") {
+        Inserted::New(order) => (*order, false),
+        Inserted::Twin(order) => (*order, true),
+    }
+}
+
+async fn save(db: &Db, order: &Order, told: Option<OrderEvent>) -> bool {
+    let order = order.clone();
+    db.write::<_, Error, _>(move |tx| store::save(tx, &mut order.clone(), told, "usr", "req", NOW))
+        .await
+        .expect("a write")
+}
+
+async fn read(db: &Db, id: OrderId) -> Order {
+    db.read::<_, Error, _>(move |tx| store::by_id(tx, id))
+        .await
+        .expect("a read")
+        .expect("an order")
+}
+
+async fn a_cart_or_a_key_becomes_one_order(db: Db) {
+    let (ada, cart) = (user(), Ids::random().next::<CartId>(NOW));
+    let (first, twin) = place(&db, placing(ada, Some((cart, 1)), Some("a"))).await;
+    assert!(!twin);
+    for (cart, key) in [
+        (Some((cart, 1)), None),
+        (None, Some("a")),
+        (Some((cart, 2)), Some("a")),
+        (Some((cart, 1)), Some("b")),
+    ] {
+        let (same, twin) = place(&db, placing(ada, cart, key)).await;
+        assert!(twin && same.id == first.id, "{cart:?} {key:?}");
+    }
+    for (user, cart, key) in [
+        (ada, Some((cart, 2)), None),
+        (ada, None, Some("c")),
+        (user(), None, Some("a")),
+        (ada, None, None),
+    ] {
+        let (other, twin) = place(&db, placing(user, cart, key)).await;
+        assert!(
+            !twin && other.id != first.id && other.number > first.number,
+            "{cart:?} {key:?}"
+        );
+    }
+}
+
+async fn a_failed_order_makes_room_for_the_next(db: Db) {
+    let cart = Some((Ids::random().next::<CartId>(NOW), 1));
+    let (first, _) = place(&db, placing(user(), cart, None)).await;
+    let (cancelled, event) = first
+        .clone()
+        .cancel(None, None, "usr", NOW, NOW)
+        .expect("a pending order");
+    assert!(save(&db, &cancelled, Some(event)).await);
+    let (second, twin) = place(&db, placing(first.user, cart, None)).await;
+    assert!(!twin && second.id != first.id);
+}
+
+async fn whoever_reads_first_and_writes_last_has_lost(db: Db) {
+    let (order, _) = place(&db, placing(user(), None, None)).await;
+    let (slow, quick) = (order.clone(), order.clone());
+    let (quick, event) = quick.cancel(None, None, "usr", NOW, NOW).expect("a pending order");
+    assert!(save(&db, &quick, Some(event)).await);
+    assert!(!save(&db, &slow, Some(OrderEvent::Confirmed)).await);
+    let kept = read(&db, order.id).await;
+    assert_eq!(
+        (kept.status, kept.sequence, kept.history.len()),
+        (OrderStatus::Cancelled, 2, 2)
+    );
+    let told = db
+        .read(|tx| ::store::outbox_after(tx, 0, 10))
+        .await
+        .expect("the outbox");
+    let told: Vec<_> = told
+        .iter()
+        .map(|stored| (stored.event.kind.as_ref(), stored.event.sequence))
+        .collect();
+    assert_eq!(told, [("OrderCreated", 1), ("OrderCancelled", 2)]);
+}
+
+async fn pages_have_no_gaps_and_hide_what_was_refused(db: Db) {
+    let ada = user();
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        ids.push(place(&db, placing(ada, None, None)).await.0.id);
+    }
+    let mut refused = read(&db, ids[3]).await;
+    refused.refusal = Some(crate::domain::Refusal { lines: Vec::new() });
+    assert!(save(&db, &refused, None).await);
+    place(&db, placing(user(), None, None)).await;
+    ids.remove(3);
+    ids.sort();
+    ids.reverse();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let filter = Filter {
+            user: Some(ada),
+            ..Filter::default()
+        };
+        let page = Page { limit: 2, after: None };
+        let (orders, more) = db
+            .scan(move |tx| store::list(tx, &filter, after, &page))
+            .await
+            .expect("a page");
+        seen.extend(orders.iter().map(|order| order.id));
+        after = seen.last().copied();
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+}
+
+async fn what_is_due_is_taken_once(db: Db) {
+    let (order, _) = place(&db, placing(user(), None, None)).await;
+    let due = |now: Time| db.read::<_, Error, _>(move |tx| store::due(tx, now, 10));
+    assert_eq!(due(NOW).await.expect("none"), []);
+    let later = NOW.after(2 * MINUTE);
+    assert_eq!(due(later).await.expect("one"), [order.id]);
+    let claim = || db.write::<_, Error, _>(move |tx| store::claim(tx, &[order.id], later.after(MINUTE), later));
+    assert_eq!(claim().await.expect("taken"), [order.id]);
+    assert_eq!(claim().await.expect("taken by the other"), []);
+}
+
+async fn an_order_at_rest_is_left_alone_unless_it_is_undone(db: Db) {
+    let (order, _) = place(&db, placing(user(), None, None)).await;
+    let rest = |id: OrderId| db.write::<_, Error, _>(move |tx| store::rest(tx, &[id]));
+    rest(order.id).await.expect("a write");
+    assert!(
+        read(&db, order.id).await.resume_at.is_some(),
+        "a pending order is not at rest"
+    );
+    let (cancelled, _) = order.cancel(None, None, "usr", NOW, NOW).expect("a pending order");
+    assert!(save(&db, &cancelled, None).await);
+    rest(cancelled.id).await.expect("a write");
+    assert!(
+        read(&db, cancelled.id).await.resume_at.is_some(),
+        "what is to be undone is not at rest"
+    );
+}
+
+async fn an_order_reads_as_it_was_written(db: Db) {
+    let (written, _) = place(&db, placing(user(), Some((Ids::random().next(NOW), 3)), Some("k"))).await;
+    assert_eq!(read(&db, written.id).await, written);
+    let by_number = db
+        .read::<_, Error, _>(move |tx| store::by_number(tx, written.number))
+        .await
+        .expect("a read");
+    assert_eq!(by_number.map(|order| order.id), Some(written.id));
+}
+
+#[test]
+fn a_call_is_checked_whole_before_anybody_is_asked() {
+    let ids = Ids::random();
+    let caller = Caller {
+        id: ids.next(NOW),
+        role: Role::Customer,
+        session: ids.next::<SessionId>(NOW),
+        expires: NOW,
+    };
+    let item = NewItem {
+        sku: Some("NAIL".into()),
+        ..NewItem::default()
+    };
+    let check = |body: NewOrder| gather::check(body, &caller).map(drop).map_err(Problem::from);
+    assert!(
+        check(NewOrder {
+            items: Some(vec![item.clone()]),
+            user_id: Some(api::Ref::User(caller.id)),
+            ..NewOrder::default()
+        })
+        .is_ok()
+    );
+    let refused = |body: NewOrder| {
+        let problem = check(body).expect_err("a refusal");
+        let pointers: Vec<String> = problem.errors.iter().map(|fault| fault.pointer.clone()).collect();
+        (problem.status, problem.code.to_string(), pointers.join(" "))
+    };
+    let none = String::new;
+    assert_eq!(
+        refused(NewOrder {
+            items: Some(Vec::new()),
+            ..NewOrder::default()
+        }),
+        (400, "empty_order".into(), none())
+    );
+    assert_eq!(
+        refused(NewOrder {
+            user_id: Some(api::Ref::Number(7)),
+            ..NewOrder::default()
+        }),
+        (403, "forbidden".into(), none())
+    );
+    let bad = NewOrder {
+        items: Some(vec![
+            NewItem {
+                variant_id: Some(api::Ref::Number(1)),
+                ..item.clone()
+            },
+            NewItem {
+                quantity: base::Quantity::new(0).ok(),
+                ..item
+            },
+        ]),
+        email: Some("nobody".into()),
+        shipping_address: Some(Address {
+            country: "Atlantis".into(),
+            ..Address::default()
+        }),
+        ..NewOrder::default()
+    };
+    let all = "/shippingAddress/street /shippingAddress/city /shippingAddress/postalCode /shippingAddress/country /email /items/0 /items/1/quantity";
+    assert_eq!(refused(bad), (400, "invalid".into(), all.into()));
+}

@@ -50,7 +50,12 @@ pub fn placed(mut placed: Order) -> Placed {
 
 /// The order as the doctor sees it.
 pub fn audited(order: &Order) -> AuditedOrder {
-    let pieces = |line: &Line| Some(Pieces { variant: line.variant, quantity: Quantity::new(line.quantity).ok()? });
+    let pieces = |line: &Line| {
+        Some(Pieces {
+            variant: line.variant,
+            quantity: Quantity::new(line.quantity).ok()?,
+        })
+    };
     AuditedOrder {
         order: order.id,
         status: order.status,

@@ -56,6 +56,8 @@ pub struct Order {
     pub refusal: Option<Refusal>,
     /// Its states, the first one first.
     pub history: Vec<Change>,
+    /// How many of them its rows have.
+    pub recorded: usize,
     /// Events told so far.
     pub sequence: i64,
     /// Grows with each write.
@@ -224,6 +226,7 @@ impl Order {
             cancel_key: None,
             refusal: None,
             history: Vec::with_capacity(2),
+            recorded: 0,
             sequence: 0,
             version: 0,
             expires_at: placing.expires_at,
