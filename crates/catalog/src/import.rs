@@ -1,12 +1,12 @@
 //! Products in and out by file, in Shopify's CSV dialect.
 //!
-//! A file is read as a stream on a thread of its own ([`shopify`]: rows become entries), entries are merged with what
-//! the shop has by a pure function ([`merge`]), and go in by batches, each one transaction ([`apply`]). What always
+//! A file is read as a stream on a thread of its own (`shopify`: rows become entries), entries are merged with what
+//! the shop has by a pure function (`merge`), and go in by batches, each one transaction (`apply`). What always
 //! holds:
 //!
 //! - a file that is no product file changes nothing; a product with a broken row stays out, the others go in;
 //! - the same file again changes nothing, whatever was sold meanwhile: no event, no new version, no stock;
-//! - what [`export`] writes, imported, changes nothing;
+//! - what [`Export`] writes, imported, changes nothing;
 //! - memory is bounded, whatever the file: a few batches of products, and 16 bytes for each handle and variant.
 //!
 //! No dry run, undo or resuming here: an import that breaks off is simply sent again.
