@@ -5,6 +5,7 @@
 mod crashes;
 mod engines;
 mod people;
+mod provider;
 mod refunds;
 mod stand_in;
 mod tokens;
