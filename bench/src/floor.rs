@@ -14,7 +14,7 @@ use axum::routing::get;
 pub const BODY: &str = concat!(
     r#"{"id":"prd_00000000000000000000000000","number":1,"name":"Ash hammer","description":"Forged by hand, with a handle"#,
     r#" of ash.","category":"Hammers","price":19.99,"currency":"USD","stock":100,"sku":"BN-000001","images":["https://ima"#,
-    r#"ges.example.com/1.jpg"],"tags":["ash","handmade"],"createdAt":"2026-01-01T00:00:"}"#,
+    r#"ges.example.com/1.jpg"],"tags":["ash","handmade"],"createdAt":"2026-01"}"#,
 );
 /// The path that answers it.
 pub const PATH: &str = "/floor";

@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(
             known,
             Head {
-                end: 61,
+                end: 63,
                 status: 201,
                 length: Length::Known(12),
                 keep: false

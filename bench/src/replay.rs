@@ -200,8 +200,8 @@ impl Replay {
                 look(tx, user)?;
                 tx.batch(&[
                     (
-                        "INSERT INTO cart_cart (id, user_id, generation, version, told, created_at, updated_at)
-                         VALUES ($1, $2, 1, $3, 0, $4, $4)
+                        "INSERT INTO cart_cart (id, user_id, guest, generation, version, told, created_at, updated_at)
+                         VALUES ($1, $2, 1, 1, $3, 0, $4, $4)
                          ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at",
                         &args![cart, user, version + 1, now],
                     ),
