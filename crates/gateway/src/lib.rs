@@ -1,7 +1,7 @@
 //! The public edge: one address for all services.
 //!
 //! Owns no rows. Every request gets its id, context and caller here, is handed to the service that the
-//! [table](table) names, and leaves with the headers that browsers need. What the edge found out about a request
+//! [table] names, and leaves with the headers that browsers need. What the edge found out about a request
 //! travels with it to services of this process, so that nothing is checked twice; other processes check for
 //! themselves. `/internal/…` is in no table and cannot be reached from here.
 //!
