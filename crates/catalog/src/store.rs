@@ -9,7 +9,6 @@ mod exports;
 mod lists;
 mod products;
 mod reservations;
-mod rows;
 mod shelves;
 mod variants;
 
@@ -24,7 +23,6 @@ pub use products::{
 #[cfg(test)]
 pub use reservations::books;
 pub use reservations::{hold, load};
-pub use rows::Rows;
 pub use shelves::{Change, Stocked, adjust, received, reset, shelf};
 pub use variants::{NewVariantRow, archive as archive_variants, insert as insert_variants, save as save_variants};
 

@@ -60,10 +60,7 @@ pub async fn list(app: &App, filter: Filter, page: Page) -> Result<(Vec<Event>, 
 /// # Errors
 /// The database's.
 pub async fn gaps(app: &App) -> Result<Vec<EventFault>, Error> {
-    app.db
-        .scan(|tx| rows::gaps(tx, AUDIT_PAGE))
-        .await
-        .map_err(Error::Store)
+    app.db.scan(|tx| rows::gaps(tx, AUDIT_PAGE)).await.map_err(Error::Store)
 }
 
 /// For the doctor: how far the log is with some orders.

@@ -3,67 +3,65 @@
 use api::audit::{EventFault, Logged};
 use api::events::Event;
 use base::EventId;
-use store::{Dialect, Error, Row, Tx, Value, args, texts};
+use store::{Error, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
 
 use crate::domain::{After, Filter, Place};
 
-// Two spellings: a delivery is one statement, whatever its size, and the engines take arrays in different forms.
-const KEEP_SQLITE: &str = "INSERT INTO events_event
-        (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-        value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9
-    FROM json_each($1) WHERE TRUE ON CONFLICT (id) DO NOTHING";
-const KEEP_POSTGRES: &str = "INSERT INTO events_event
-        (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
-    SELECT * FROM UNNEST($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::TEXT[], $5::BIGINT[],
-        $6::BIGINT[], $7::TEXT[], $8::TEXT[], $9::BIGINT[], $10::TEXT[])
-    ON CONFLICT (id) DO NOTHING";
+const EVENT: [RowColumn; 10] = [
+    RowColumn::Text("id"),
+    RowColumn::Text("kind"),
+    RowColumn::Text("source"),
+    RowColumn::Text("subject"),
+    RowColumn::Int("sequence"),
+    RowColumn::Int("time"),
+    RowColumn::Text("actor"),
+    RowColumn::Text("request_id"),
+    RowColumn::Int("data_version"),
+    RowColumn::Text("data"),
+];
 
 /// Keeps events; those that are there already stay as they are. Answers how many were new.
 pub fn keep(tx: &mut Tx<'_>, events: &[Event]) -> Result<u64, Error> {
     if events.is_empty() {
         return Ok(0);
     }
-    let data: Vec<String> = events.iter().map(data_of).collect::<Result<_, _>>()?;
-    match tx.dialect() {
-        Dialect::Sqlite => {
-            let row = |(event, data): (&Event, &String)| {
-                serde_json::json!([
-                    event.id,
-                    event.kind,
-                    event.source,
-                    event.subject,
-                    event.sequence,
-                    event.time.micros(),
-                    event.actor,
-                    event.request_id,
-                    event.data_version,
-                    data,
-                ])
-            };
-            let rows: serde_json::Value = events.iter().zip(&data).map(row).collect();
-            tx.run(KEEP_SQLITE, &args![&rows])
-        }
-        Dialect::Postgres => {
-            let all = |field: fn(&Event) -> &String| texts(events.iter().map(field));
-            let numbers = |field: fn(&Event) -> i64| Value::Ints(events.iter().map(field).collect());
-            tx.run(
-                KEEP_POSTGRES,
-                &[
-                    texts(events.iter().map(|event| event.id)),
-                    all(|event| &event.kind),
-                    all(|event| &event.source),
-                    all(|event| &event.subject),
-                    numbers(|event| event.sequence),
-                    numbers(|event| event.time.micros()),
-                    all(|event| &event.actor),
-                    all(|event| &event.request_id),
-                    numbers(|event| event.data_version),
-                    Value::Texts(data),
-                ],
-            )
-        }
+    let mut rows = Rows::new(EVENT);
+    for event in events {
+        let data = data_of(event)?;
+        let Event {
+            id,
+            kind,
+            source,
+            subject,
+            sequence,
+            time,
+            actor,
+            request_id,
+            data_version,
+            ..
+        } = event;
+        rows.push(args![
+            *id,
+            kind,
+            source,
+            subject,
+            *sequence,
+            *time,
+            actor,
+            request_id,
+            *data_version,
+            data
+        ]);
     }
+    let sql = sql!(
+        tx.dialect(),
+        EVENT,
+        1,
+        "INSERT INTO events_event (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
+         SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data FROM {rows} WHERE TRUE
+         ON CONFLICT (id) DO NOTHING"
+    );
+    tx.run(sql, &rows.args(tx.dialect()))
 }
 
 fn data_of(event: &Event) -> Result<String, Error> {

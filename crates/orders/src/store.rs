@@ -5,7 +5,7 @@ use api::orders::OrderStatus;
 use api::payments::{PaymentMethod, PaymentStatus};
 use base::{CartId, Currency, FulfilmentId, Money, OrderId, Page, Time, UserId};
 use serde::Serialize;
-use store::{Outgoing, Row, Tx, Value, args, texts};
+use store::{Outgoing, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
 
 use crate::domain::{Change, Line, Order, OrderEvent, Placing, SoFar, Totals};
 use crate::error::Error;
@@ -121,15 +121,21 @@ pub fn save(
     Ok(true)
 }
 
+const LINE: [RowColumn; 8] = [
+    RowColumn::Text("id"),
+    RowColumn::Int("position"),
+    RowColumn::Text("product_id"),
+    RowColumn::Text("variant_id"),
+    RowColumn::Text("sku"),
+    RowColumn::Text("name"),
+    RowColumn::Int("price"),
+    RowColumn::Int("quantity"),
+];
+
 fn insert_lines(tx: &mut Tx<'_>, order: &Order) -> Result<(), Error> {
-    let mut sql = "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity, fulfilled, returned, refunded, discount, tax_rate, tax) VALUES ".to_owned();
-    let mut values = vec![Value::from(order.id)];
+    let mut rows = Rows::new(LINE);
     for (position, line) in order.lines.iter().enumerate() {
-        let first = values.len() + 1;
-        let marks: Vec<String> = (first..first + 8).map(|n| format!("${n}")).collect();
-        sql.push_str(if position > 0 { ", " } else { "" });
-        sql.push_str(&format!("($1, {}, 0, 0, 0, 0, 0, 0)", marks.join(", ")));
-        values.extend(args![
+        rows.push(args![
             line.id,
             position as i64,
             line.product,
@@ -140,7 +146,17 @@ fn insert_lines(tx: &mut Tx<'_>, order: &Order) -> Result<(), Error> {
             line.quantity
         ]);
     }
-    tx.run(&sql, &values)?;
+    let sql = sql!(
+        tx.dialect(),
+        LINE,
+        2,
+        "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity,
+             fulfilled, returned, refunded, discount, tax_rate, tax)
+         SELECT $1, id, position, product_id, variant_id, sku, name, price, quantity, 0, 0, 0, 0, 0, 0 FROM {rows}"
+    );
+    let mut values = vec![Value::from(order.id)];
+    values.extend(rows.args(tx.dialect()));
+    tx.run(sql, &values)?;
     Ok(())
 }
 

@@ -34,6 +34,7 @@ mod outbox;
 mod own;
 mod postgres;
 mod queue;
+mod rows;
 mod server;
 mod settings;
 mod shared;
@@ -50,6 +51,7 @@ pub use outbox::{
     Dead, Outgoing, SWEEP_MAX, Stored, bury, cursor, dead, lease, move_cursor, outbox_after, outbox_last, release,
     rewind_cursor, sweep_outbox, unbury,
 };
+pub use rows::{RowColumn, Rows};
 pub use settings::{Dialect, Engine, Settings};
 pub use shared::Figures;
 pub use tx::{EVENTS_MAX, NUMBERS_MAX, Row, Tx};

@@ -63,7 +63,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .add(Route::get("/internal/audit/stock", stock_faults))
 }
 
-async fn audited(State(app): State<Arc<App>>, Query(page): Query<After>) -> Result<Json<Vec<AuditedReservation>>, Problem> {
+async fn audited(
+    State(app): State<Arc<App>>,
+    Query(page): Query<After>,
+) -> Result<Json<Vec<AuditedReservation>>, Problem> {
     let after = page.after.and_then(|id| id.parse::<OrderId>().ok());
     Ok(Json(actions::audited_reservations(&app, after).await?))
 }

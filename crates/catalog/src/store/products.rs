@@ -4,36 +4,35 @@ use api::Ref;
 use api::catalog::{Image, Product, ProductOption, Status};
 use base::{Currency, Handle, ImageId, Money, ProductId, Time, VariantId};
 use serde_json::{Map, Value as Json};
-use store::{Error, Row, Tx, args, texts};
+use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
 
-use super::rows::{Column, Rows, sql};
 use super::variants::{self, VariantRow};
 use crate::domain::{Facts, Kept, Picture, name_key, search_text, tags_key};
 
 pub(super) const COLUMNS: &str = "p.id, p.number, p.handle, p.name, p.description, p.vendor, p.category, p.tags, \
     p.status, p.images, p.options, p.metadata, p.version, p.price_low, p.created_at, p.updated_at";
 
-const NEW: [Column; 20] = [
-    Column::Text("id"),
-    Column::Int("number"),
-    Column::Text("handle"),
-    Column::Text("name"),
-    Column::Text("description"),
-    Column::Text("vendor"),
-    Column::Text("category"),
-    Column::Text("tags"),
-    Column::Text("status"),
-    Column::Text("images"),
-    Column::Text("options"),
-    Column::Text("metadata"),
-    Column::Int("version"),
-    Column::Int("price_low"),
-    Column::Text("name_key"),
-    Column::Text("category_key"),
-    Column::Text("tags_key"),
-    Column::Text("search_text"),
-    Column::Int("created_at"),
-    Column::Int("updated_at"),
+const NEW: [RowColumn; 20] = [
+    RowColumn::Text("id"),
+    RowColumn::Int("number"),
+    RowColumn::Text("handle"),
+    RowColumn::Text("name"),
+    RowColumn::Text("description"),
+    RowColumn::Text("vendor"),
+    RowColumn::Text("category"),
+    RowColumn::Text("tags"),
+    RowColumn::Text("status"),
+    RowColumn::Text("images"),
+    RowColumn::Text("options"),
+    RowColumn::Text("metadata"),
+    RowColumn::Int("version"),
+    RowColumn::Int("price_low"),
+    RowColumn::Text("name_key"),
+    RowColumn::Text("category_key"),
+    RowColumn::Text("tags_key"),
+    RowColumn::Text("search_text"),
+    RowColumn::Int("created_at"),
+    RowColumn::Int("updated_at"),
 ];
 
 /// A product as people see it, with the two versions of its tag.

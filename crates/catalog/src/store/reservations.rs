@@ -3,27 +3,26 @@
 use std::collections::{BTreeSet, HashMap};
 
 use base::{OrderId, VariantId};
-use store::{Dialect, Error, Tx, args, texts};
+use store::{Dialect, Error, RowColumn, Rows, Tx, args, sql, texts};
 
-use super::rows::{Column, Rows, sql};
 use super::{LOCATION, shelves};
 use crate::domain::{Asked, Command, Decisions, Held, HeldLine, HoldState, Shelf};
 
-const HELD: [Column; 6] = [
-    Column::Text("order_id"),
-    Column::Text("state"),
-    Column::Text("lines"),
-    Column::Int("version"),
-    Column::Text("was"),
-    Column::Int("at"),
+const HELD: [RowColumn; 6] = [
+    RowColumn::Text("order_id"),
+    RowColumn::Text("state"),
+    RowColumn::Text("lines"),
+    RowColumn::Int("version"),
+    RowColumn::Text("was"),
+    RowColumn::Int("at"),
 ];
 
-const SHELF: [Column; 5] = [
-    Column::Text("variant_id"),
-    Column::Int("on_hand"),
-    Column::Int("reserved"),
-    Column::Int("version"),
-    Column::Int("was"),
+const SHELF: [RowColumn; 5] = [
+    RowColumn::Text("variant_id"),
+    RowColumn::Int("on_hand"),
+    RowColumn::Int("reserved"),
+    RowColumn::Int("version"),
+    RowColumn::Int("was"),
 ];
 
 /// What a batch is decided from: the reservations of its orders, and the stock of every variant named by either.

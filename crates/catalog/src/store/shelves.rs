@@ -1,24 +1,23 @@
 //! Stock rows and their ledger.
 
 use base::{OrderId, Time, VariantId};
-use store::{Dialect, Error, Tx, args};
+use store::{Dialect, Error, RowColumn, Rows, Tx, args, sql};
 
 use super::LOCATION;
-use super::rows::{Column, Rows, sql};
 use crate::domain::{Movement, Reason};
 
-const MOVEMENT: [Column; 11] = [
-    Column::Text("variant_id"),
-    Column::Int("version"),
-    Column::Text("reason"),
-    Column::Int("on_hand_change"),
-    Column::Int("reserved_change"),
-    Column::Int("on_hand"),
-    Column::Int("reserved"),
-    Column::Text("order_id"),
-    Column::Text("actor"),
-    Column::Text("request_id"),
-    Column::Int("at"),
+const MOVEMENT: [RowColumn; 11] = [
+    RowColumn::Text("variant_id"),
+    RowColumn::Int("version"),
+    RowColumn::Text("reason"),
+    RowColumn::Int("on_hand_change"),
+    RowColumn::Int("reserved_change"),
+    RowColumn::Int("on_hand"),
+    RowColumn::Int("reserved"),
+    RowColumn::Text("order_id"),
+    RowColumn::Text("actor"),
+    RowColumn::Text("request_id"),
+    RowColumn::Int("at"),
 ];
 
 /// A stock row for a clerk.

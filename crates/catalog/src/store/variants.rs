@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use api::catalog::{InventoryPolicy, Variant};
 use base::{Currency, Money, ProductId, Sku, Time, VariantId};
 use serde_json::{Map, Value as Json};
-use store::{Error, Row, Tx, args, texts};
+use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
 
 use super::products::json;
-use super::rows::{Column, Rows, sql};
 use super::{LOCATION, PRICE_LIST};
 use crate::domain::{KeptVariant, VariantFacts, variant_name};
 
@@ -20,36 +19,36 @@ const JOINED: &str = "catalog_variant v \
     JOIN catalog_price pr ON pr.variant_id = v.id AND pr.currency = $2 AND pr.price_list = $3 \
     JOIN catalog_stock s ON s.variant_id = v.id AND s.location = $4";
 
-const VARIANT: [Column; 14] = [
-    Column::Text("id"),
-    Column::Text("product_id"),
-    Column::Int("position"),
-    Column::Text("sku"),
-    Column::Text("choice"),
-    Column::Text("barcode"),
-    Column::Int("weight"),
-    Column::Text("weight_unit"),
-    Column::Int("requires_shipping"),
-    Column::Text("tax_category"),
-    Column::Text("metadata"),
-    Column::Int("price_minor"),
-    Column::Int("compare_at_minor"),
-    Column::Int("at"),
+const VARIANT: [RowColumn; 14] = [
+    RowColumn::Text("id"),
+    RowColumn::Text("product_id"),
+    RowColumn::Int("position"),
+    RowColumn::Text("sku"),
+    RowColumn::Text("choice"),
+    RowColumn::Text("barcode"),
+    RowColumn::Int("weight"),
+    RowColumn::Text("weight_unit"),
+    RowColumn::Int("requires_shipping"),
+    RowColumn::Text("tax_category"),
+    RowColumn::Text("metadata"),
+    RowColumn::Int("price_minor"),
+    RowColumn::Int("compare_at_minor"),
+    RowColumn::Int("at"),
 ];
 
-const STOCK: [Column; 5] = [
-    Column::Text("variant_id"),
-    Column::Int("on_hand"),
-    Column::Int("tracked"),
-    Column::Int("oversell"),
-    Column::Int("version"),
+const STOCK: [RowColumn; 5] = [
+    RowColumn::Text("variant_id"),
+    RowColumn::Int("on_hand"),
+    RowColumn::Int("tracked"),
+    RowColumn::Int("oversell"),
+    RowColumn::Int("version"),
 ];
 
-const PRICE: [Column; 4] = [
-    Column::Text("variant_id"),
-    Column::Text("currency"),
-    Column::Int("price_minor"),
-    Column::Int("compare_at_minor"),
+const PRICE: [RowColumn; 4] = [
+    RowColumn::Text("variant_id"),
+    RowColumn::Text("currency"),
+    RowColumn::Int("price_minor"),
+    RowColumn::Int("compare_at_minor"),
 ];
 
 /// Stands for no number in a column of arrays.

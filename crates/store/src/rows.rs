@@ -1,11 +1,11 @@
 //! Many rows in one statement: arrays on PostgreSQL, one JSON text on SQLite.
 
+use crate::{Dialect, Value};
 use serde_json::Value as Json;
-use store::{Dialect, Value};
 
 /// A column of [`Rows`]: its name and what it holds. A text that may be absent is given as `''`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
+pub enum RowColumn {
     /// TEXT.
     Text(&'static str),
     /// BIGINT.
@@ -15,13 +15,13 @@ pub enum Column {
 /// Rows on their way into one statement.
 #[derive(Debug)]
 pub struct Rows<const N: usize> {
-    columns: [Column; N],
+    columns: [RowColumn; N],
     rows: Vec<[Value; N]>,
 }
 
 impl<const N: usize> Rows<N> {
     /// No rows yet, of these columns.
-    pub fn new(columns: [Column; N]) -> Self {
+    pub fn new(columns: [RowColumn; N]) -> Self {
         Self {
             columns,
             rows: Vec::new(),
@@ -40,9 +40,9 @@ impl<const N: usize> Rows<N> {
     }
 
     /// What stands after FROM for these columns: a table called `d` of the arguments from `$first` on.
-    pub fn table(columns: &[Column; N], dialect: Dialect, first: usize) -> String {
-        let name = |column: &Column| match column {
-            Column::Text(name) | Column::Int(name) => *name,
+    pub fn table(columns: &[RowColumn; N], dialect: Dialect, first: usize) -> String {
+        let name = |column: &RowColumn| match column {
+            RowColumn::Text(name) | RowColumn::Int(name) => *name,
         };
         match dialect {
             Dialect::Sqlite => {
@@ -55,8 +55,8 @@ impl<const N: usize> Rows<N> {
             }
             Dialect::Postgres => {
                 let arrays = columns.iter().enumerate().map(|(place, column)| match column {
-                    Column::Text(_) => format!("${}::text[]", first + place),
-                    Column::Int(_) => format!("${}::bigint[]", first + place),
+                    RowColumn::Text(_) => format!("${}::text[]", first + place),
+                    RowColumn::Int(_) => format!("${}::bigint[]", first + place),
                 });
                 let names: Vec<&str> = columns.iter().map(name).collect();
                 format!(
@@ -85,8 +85,8 @@ impl<const N: usize> Rows<N> {
             }
             Dialect::Postgres => {
                 let mut arrays = self.columns.map(|column| match column {
-                    Column::Text(_) => Value::Texts(Vec::with_capacity(self.rows.len())),
-                    Column::Int(_) => Value::Ints(Vec::with_capacity(self.rows.len())),
+                    RowColumn::Text(_) => Value::Texts(Vec::with_capacity(self.rows.len())),
+                    RowColumn::Int(_) => Value::Ints(Vec::with_capacity(self.rows.len())),
                 });
                 for row in self.rows {
                     for (array, value) in arrays.iter_mut().zip(row) {
@@ -105,30 +105,30 @@ impl<const N: usize> Rows<N> {
     }
 }
 
-/// Two spellings of a statement over [`Rows`], made once: `sql!(COLUMNS, 1, "INSERT … FROM {rows}")`.
+/// The spelling of a statement over [`Rows`] for an engine, made once:
+/// `sql!(tx.dialect(), COLUMNS, 1, "INSERT INTO t (id) SELECT id FROM {rows}")`. `1` is the place of the rows' first argument.
+#[macro_export]
 macro_rules! sql {
     ($dialect:expr, $columns:expr, $first:literal, $text:literal) => {{
         static SPELLINGS: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| {
-            [store::Dialect::Sqlite, store::Dialect::Postgres]
-                .map(|dialect| $text.replace("{rows}", &$crate::store::Rows::table(&$columns, dialect, $first)))
+            [$crate::Dialect::Sqlite, $crate::Dialect::Postgres]
+                .map(|dialect| $text.replace("{rows}", &$crate::Rows::table(&$columns, dialect, $first)))
         });
         match $dialect {
-            store::Dialect::Sqlite => SPELLINGS[0].as_str(),
-            store::Dialect::Postgres => SPELLINGS[1].as_str(),
+            $crate::Dialect::Sqlite => SPELLINGS[0].as_str(),
+            $crate::Dialect::Postgres => SPELLINGS[1].as_str(),
         }
     }};
 }
-pub(super) use sql;
-
 #[cfg(test)]
 mod tests {
-    use store::args;
+    use crate::args;
 
     use super::*;
 
     #[test]
     fn rows_are_spelled_for_each_engine() {
-        let columns = [Column::Text("id"), Column::Int("n")];
+        let columns = [RowColumn::Text("id"), RowColumn::Int("n")];
         let mut rows = Rows::new(columns);
         rows.push(args!["a\"", 1i64]);
         rows.push(args!["b", 2i64]);
