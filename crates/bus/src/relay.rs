@@ -12,6 +12,9 @@ use wire::{Cx, Peer};
 
 /// How often the outbox is read although nobody said that there is something: another process may have written.
 const POLL: Duration = Duration::from_secs(1);
+/// How long a commit's events wait for those of the next commits: a busy shop sends forty batches a second instead of
+/// a thousand, and nobody waits for an event longer than a glance takes.
+const LINGER: Duration = Duration::from_millis(25);
 /// A cursor is written at most this often while events flow. After a crash the events since then come again,
 /// and end at the consumers' once-table.
 const CURSOR_EVERY: Duration = Duration::from_secs(1);
@@ -106,12 +109,12 @@ impl Line {
                     let wait = backoff / 2 + Duration::from_micros(self.db.ids().below(backoff.as_micros() as u64 / 2));
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                     self.write_cursor(true).await;
-                    tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
-                        () = stop.stopped(), if !last => {}
-                    }
                     if last {
                         break;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.stopped() => {}
                     }
                     continue;
                 }
@@ -125,6 +128,10 @@ impl Line {
                 changed = committed.changed() => {
                     if changed.is_err() {
                         break;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(LINGER) => {}
+                        () = stop.stopped() => {}
                     }
                 }
                 () = tokio::time::sleep(pause) => self.write_cursor(false).await,
@@ -210,7 +217,8 @@ impl Line {
 
     /// On SQLite one process has the file, and nothing is to be leased.
     async fn holds_lease(&mut self) -> Result<bool, Error> {
-        if self.db.dialect() == Dialect::Sqlite || self.leased.is_some_and(|at| at.elapsed() < self.lease / RENEW_PART) {
+        if self.db.dialect() == Dialect::Sqlite || self.leased.is_some_and(|at| at.elapsed() < self.lease / RENEW_PART)
+        {
             return Ok(true);
         }
         let (lease, holder, now_) = (self.lease_name(), self.holder.clone(), self.db.clock().now());
