@@ -65,6 +65,14 @@ impl Client {
         }
     }
 
+    /// The same client on connections of its own: those of a shop that was killed are of no use any more.
+    pub fn afresh(&self) -> Client {
+        Client {
+            http: Http::builder(TokioExecutor::new()).build(HttpConnector::new()),
+            ..self.clone()
+        }
+    }
+
     /// The token.
     pub fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()

@@ -128,7 +128,7 @@ impl Contract {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let make = || {
             // The schema within its document, so that references find their way.
-            let schema = json!({ "$ref": format!("#{pointer}"), "paths": self.document["paths"], "components": self.document["components"] });
+            let schema = json!({ "$ref": format!("#{}", pointer.replace('{', "%7B").replace('}', "%7D")), "paths": self.document["paths"], "components": self.document["components"] });
             std::sync::Arc::new(jsonschema::draft202012::new(&schema).expect("the document's schemas are schemas"))
         };
         known.entry(pointer.to_owned()).or_insert_with(make).clone()

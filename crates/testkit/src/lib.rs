@@ -6,13 +6,16 @@
 pub mod client;
 pub mod contract;
 pub mod fleet;
+pub mod load;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 mod products;
 pub mod shop;
 mod skip;
+pub mod steps;
 mod until;
+pub mod vfs;
 
 pub use client::{Answer, Call, Client};
 pub use fleet::{Fleet, Shape};

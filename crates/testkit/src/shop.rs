@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::client::Client;
 use crate::fleet::{Fleet, Shape};
 use crate::postgres;
+use crate::steps::Books;
 
 /// The administrator of every test shop.
 pub const ADMIN_EMAIL: &str = "admin@example.com";
@@ -71,6 +72,26 @@ impl Shop {
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Its books, to look into.
+    pub fn books(&self) -> Books {
+        match &self.database {
+            Some(url) => Books::Server(url.clone()),
+            None => Books::Files(self.data()),
+        }
+    }
+
+    /// Has `ironmonger doctor` look at the books, which have come to rest.
+    ///
+    /// # Panics
+    /// When they do not balance.
+    #[track_caller]
+    pub fn balances(&mut self) {
+        let done = self.fleet.process("gateway").run(&["doctor", "--rested", "0"]);
+        let said = String::from_utf8_lossy(&done.stdout);
+        let why = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "the doctor says:\n{said}{why}");
     }
 
     /// A word that no other call of this gives.
