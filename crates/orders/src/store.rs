@@ -1,11 +1,13 @@
 //! Rows and SQL of orders.
 
+use std::sync::LazyLock;
+
 use api::catalog::Pieces;
 use api::orders::OrderStatus;
 use api::payments::{PaymentMethod, PaymentStatus};
 use base::{CartId, Currency, FulfilmentId, Money, OrderId, Page, Time, UserId};
 use serde::Serialize;
-use store::{Outgoing, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
+use store::{Dialect, Outgoing, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
 
 use crate::domain::{Change, Line, Order, OrderEvent, Placing, SoFar, Totals};
 use crate::error::Error;
@@ -15,6 +17,19 @@ const COLUMNS: &str = "id, number, user_id, guest, email, status, payment_status
      attempt, payment_version, subtotal, discount, shipping, tax, total, currency, prices_include_tax, channel, locale, \
      shipping_address, billing_address, metadata, cart_id, cart_generation, checkout_key, fingerprint, cancel_key, hidden, refusal, \
      sequence, version, expires_at, resume_at, created_at, updated_at";
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let marks: Vec<String> = (1..=37).map(|n| format!("${n}")).collect();
+    format!(
+        "INSERT INTO orders_order ({COLUMNS}) VALUES ({}) ON CONFLICT DO NOTHING",
+        marks.join(", ")
+    )
+});
+const UPDATE: &str = "UPDATE orders_order SET status = $3, payment_status = $4, payment_method = $5, payment_token = $6, \
+     payment_failure = $7, attempt = $8, payment_version = $9, checkout_key = $10, cancel_key = $11, hidden = $12, refusal = $13, \
+     sequence = $14, resume_at = $15, updated_at = $16, version = version + 1 WHERE id = $1 AND version = $2";
+const INSERT_CHANGE: &str = "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) \
+     SELECT $1, $2, $3, $4, $5, $6, $7 FROM orders_order WHERE id = $1 AND version = $8";
 
 /// Where an order was placed. Others come with other ways to sell.
 const CHANNEL: &str = "web";
@@ -50,15 +65,14 @@ pub fn insert(tx: &mut Tx<'_>, placing: &Placing, by: &str, request_id: &str, no
     let number = tx.next_number(COUNTER)?;
     let mut order = Order::place(placing.clone(), number, by, now);
     order.version = 1;
-    let marks: String = (1..=37)
-        .map(|n| format!("{}${n}", if n > 1 { ", " } else { "" }))
-        .collect();
-    let sql = format!("INSERT INTO orders_order ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING");
-    if tx.run(&sql, &values(&order)?)? == 0 {
+    let lines = lines_of(&order, tx.dialect());
+    let changes = changes_of(&mut order, request_id);
+    let row = values(&order)?;
+    let mut all: Vec<(&str, &[Value])> = vec![(&INSERT, &row), (insert_lines(tx.dialect()), &lines)];
+    all.extend(changes.iter().map(|change| (INSERT_CHANGE, change.as_slice())));
+    if tx.batch(&all)?[0] == 0 {
         return Err(tx.conflict().into()); // A twin in another process was faster: the next run finds it.
     }
-    insert_lines(tx, &order)?;
-    insert_changes(tx, &mut order, request_id)?;
     emit(tx, &mut order, OrderEvent::Created, by, request_id, now)?;
     Ok(Inserted::New(Box::new(order)))
 }
@@ -104,17 +118,13 @@ pub fn save(
         order.resume_at,
         order.updated_at,
     ];
-    let changed = tx.run(
-        "UPDATE orders_order SET status = $3, payment_status = $4, payment_method = $5, payment_token = $6, payment_failure = $7, \
-         attempt = $8, payment_version = $9, checkout_key = $10, cancel_key = $11, hidden = $12, refusal = $13, sequence = $14, \
-         resume_at = $15, updated_at = $16, version = version + 1 WHERE id = $1 AND version = $2",
-        &update,
-    )?;
-    if changed == 0 {
-        return Ok(false);
-    }
     order.version = read_version + 1;
-    insert_changes(tx, order, request_id)?;
+    let changes = changes_of(order, request_id);
+    let mut all: Vec<(&str, &[Value])> = vec![(UPDATE, &update)];
+    all.extend(changes.iter().map(|change| (INSERT_CHANGE, change.as_slice())));
+    if tx.batch(&all)?[0] == 0 {
+        return Ok(false); // Without its order at this version a change is not written either.
+    }
     if let Some(event) = told {
         emit(tx, order, event, by, request_id, now)?;
     }
@@ -132,43 +142,65 @@ const LINE: [RowColumn; 8] = [
     RowColumn::Int("quantity"),
 ];
 
-fn insert_lines(tx: &mut Tx<'_>, order: &Order) -> Result<(), Error> {
+fn lines_of(order: &Order, dialect: Dialect) -> Vec<Value> {
     let mut rows = Rows::new(LINE);
     for (position, line) in order.lines.iter().enumerate() {
+        let Line {
+            id,
+            product,
+            variant,
+            sku,
+            name,
+            price,
+            quantity,
+        } = line;
         rows.push(args![
-            line.id,
+            *id,
             position as i64,
-            line.product,
-            line.variant,
-            &line.sku,
-            &line.name,
-            line.price.minor,
-            line.quantity
+            *product,
+            *variant,
+            sku,
+            name,
+            price.minor,
+            *quantity
         ]);
     }
-    let sql = sql!(
-        tx.dialect(),
+    let mut values = vec![Value::from(order.id)];
+    values.extend(rows.args(dialect));
+    values
+}
+
+fn insert_lines(dialect: Dialect) -> &'static str {
+    sql!(
+        dialect,
         LINE,
         2,
         "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity,
              fulfilled, returned, refunded, discount, tax_rate, tax)
          SELECT $1, id, position, product_id, variant_id, sku, name, price, quantity, 0, 0, 0, 0, 0, 0 FROM {rows}"
-    );
-    let mut values = vec![Value::from(order.id)];
-    values.extend(rows.args(tx.dialect()));
-    tx.run(sql, &values)?;
-    Ok(())
+    )
 }
 
-fn insert_changes(tx: &mut Tx<'_>, order: &mut Order, request_id: &str) -> Result<(), Error> {
-    for (position, change) in order.history.iter().enumerate().skip(order.recorded) {
-        tx.run(
-            "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            &args![order.id, position as i64, change.status.as_str(), change.at, &change.by, change.reason.as_deref(), request_id],
-        )?;
-    }
+/// The states that the rows do not have yet. Each is written only beside its order at its present version.
+fn changes_of(order: &mut Order, request_id: &str) -> Vec<[Value; 8]> {
+    let (id, version) = (order.id, order.version);
+    let fresh = order.history.iter().enumerate().skip(order.recorded);
+    let rows = fresh.map(|(position, change)| {
+        let Change { status, at, by, reason } = change;
+        args![
+            id,
+            position as i64,
+            status.as_str(),
+            *at,
+            by,
+            reason.as_deref(),
+            request_id,
+            version
+        ]
+    });
+    let rows = rows.collect();
     order.recorded = order.history.len();
-    Ok(())
+    rows
 }
 
 /// What an event of an order says. No personal data: other services ask for what they may see.
