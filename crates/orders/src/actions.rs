@@ -228,7 +228,7 @@ pub async fn cancel(
     reason: Option<String>,
 ) -> Result<Joined, Error> {
     let id = get(app, caller, order).await?.id;
-    let key = once.map(|once| format!("{}:{}", once.key, once.fingerprint));
+    let key = once.map(|once| format!("{}:{}", once.fingerprint, once.key));
     let usual = if caller.is_staff() {
         "cancelled_by_staff"
     } else {
@@ -241,8 +241,10 @@ pub async fn cancel(
         .db
         .write(move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
-            if order.status == OrderStatus::Cancelled && key.is_some() && order.cancel_key == key {
-                return Ok(true);
+            if order.status == OrderStatus::Cancelled
+                && let Some(same) = same_cancel(&order, key.as_deref())
+            {
+                return if same { Ok(true) } else { Err(::store::Error::KeyReused.into()) };
             }
             let (mut order, event) = order
                 .cancel(key.clone(), reason.clone(), &by, resume_at, now)
@@ -266,25 +268,32 @@ pub async fn cancel(
     Ok(Joined { order, replayed })
 }
 
-/// Moves an order forward for a clerk.
+/// Whether an order was cancelled by this very call; none when it was by a call with another key, or without one.
+fn same_cancel(order: &Order, key: Option<&str>) -> Option<bool> {
+    let (print, key) = key?.split_once(':')?;
+    let (known_print, known) = order.cancel_key.as_deref()?.split_once(':')?;
+    (known == key).then_some(known_print == print)
+}
+
+/// Moves an order forward for a clerk. The same call again, by its key, answers the order as it now stands.
 pub async fn set_status(
     app: &Arc<App>,
     cx: &Cx,
     caller: &Caller,
     order: Ref,
+    once: Option<Once>,
     status: OrderStatus,
     reason: Option<String>,
-) -> Result<Order, Error> {
+) -> Result<Joined, Error> {
     if status == OrderStatus::Cancelled {
-        return cancel(app, cx, caller, order, None, reason)
-            .await
-            .map(|joined| joined.order);
+        return cancel(app, cx, caller, order, once, reason).await;
     }
     let id = get(app, caller, order).await?.id;
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
     let ids = app.deps.ids.clone();
-    app.db
-        .write(move |tx| {
+    let moved = app
+        .db
+        .write_once(once, move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
             let from = order.status;
             let (mut order, event) = order
@@ -298,9 +307,13 @@ pub async fn set_status(
                 store::fulfil(tx, ids.next(now), &order, &by, now)?;
             }
             debug_assert!(event != Some(OrderEvent::Shipped) || leaves);
-            Ok(order)
+            Ok(())
         })
-        .await
+        .await?;
+    Ok(Joined {
+        order: find(app, Ref::Order(id)).await?,
+        replayed: moved.replayed,
+    })
 }
 
 /// Whose an order is.

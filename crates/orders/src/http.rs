@@ -184,10 +184,12 @@ async fn set_status(
     Staff(caller): Staff,
     In(cx): In,
     Path(id): Path<String>,
-    Body(body): Body<SetStatus>,
-) -> Result<Json<Order>, Error> {
-    let order = actions::set_status(&app, &cx, &caller, Ref::new(&id), body.status, body.reason).await?;
-    Ok(Json(view::order(order)))
+    Write { body, once }: Write<SetStatus>,
+) -> Result<Response, Error> {
+    let moved = actions::set_status(&app, &cx, &caller, Ref::new(&id), once, body.status, body.reason).await?;
+    Ok(Reply::ok(view::order(moved.order))
+        .replayed(moved.replayed)
+        .into_response())
 }
 
 async fn cancel(
