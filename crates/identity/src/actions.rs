@@ -174,15 +174,22 @@ async fn check_password(
 
 /// The user that `who` names, if the caller may see them: themselves, or anybody for an administrator.
 fn visible(tx: &mut Tx<'_>, caller: Caller, who: &Ref) -> Result<User, Error> {
-    let found = match who {
-        Ref::User(id) => rows::by_id(tx, *id)?.or_else(|| (*id == caller.id).then(|| User::guest(*id))),
-        Ref::Number(number) => rows::by_number(tx, *number)?,
-        Ref::Text(name) => rows::by_username(tx, &fold(name))?,
-        _ => None,
-    };
-    found
+    let own = matches!(who, Ref::User(id) if *id == caller.id);
+    named(tx, who)?
+        .or_else(|| own.then(|| User::guest(caller.id)))
         .filter(|user| user.id == caller.id || caller.is_admin())
         .ok_or(Error::NoSuchUser)
+}
+
+/// The user that `who` names, if they have a row.
+fn named(tx: &mut Tx<'_>, who: &Ref) -> Result<Option<User>, Error> {
+    Ok(match who {
+        Ref::User(id) => rows::by_id(tx, *id)?,
+        Ref::Number(number) => rows::by_number(tx, *number)?,
+        Ref::Text(name) if name.contains('@') => rows::by_email(tx, &fold(name))?,
+        Ref::Text(name) => rows::by_username(tx, &fold(name))?,
+        _ => None,
+    })
 }
 
 /// A user, for themselves or an administrator.
@@ -193,10 +200,7 @@ pub(crate) async fn user(app: &App, caller: Caller, who: Ref) -> Result<User, Er
 /// A user, for other services.
 pub(crate) async fn known_user(app: &App, who: Ref) -> Result<User, Error> {
     app.db
-        .read(move |tx| match who {
-            Ref::User(id) => rows::by_id(tx, id)?.ok_or(Error::NoSuchUser),
-            _ => Err(Error::NoSuchUser),
-        })
+        .read(move |tx| named(tx, &who)?.ok_or(Error::NoSuchUser))
         .await
 }
 
