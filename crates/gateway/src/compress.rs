@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use tower::ServiceExt as _;
 use tower_http::CompressionLevel;
 use tower_http::compression::Compression;
@@ -24,8 +24,14 @@ enum Coding {
 pub(crate) async fn run(request: Request, next: Next) -> Response {
     // Sizes of answers that hold secrets stay what they are (BREACH).
     let secret = request.uri().path().starts_with("/api/auth/");
-    let Some(coding) = wanted(request.headers()).filter(|_| !secret) else {
+    if secret {
         return next.run(request).await;
+    }
+    let Some(coding) = wanted(request.headers()) else {
+        let mut response = next.run(request).await;
+        // A cache on the way must not give this copy to those who would take a smaller one, nor theirs to these.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        return response;
     };
     let all = Compression::new(next).no_deflate();
     // Levels where a core compresses faster than it serialises; higher ones cost more than they save.
