@@ -1,0 +1,149 @@
+//! What becomes of an order.
+
+use it::{cents, counts, each, list, order_with, payment, text};
+use serde_json::{Value, json};
+use testkit::{Client, Shop};
+
+fn at(order: &Value, verb: &str) -> String {
+    format!("/api/orders/{}/{verb}", text(order, "orderId"))
+}
+
+async fn moved(shop: &Shop, order: &Value, status: &str) -> Value {
+    shop.admin.put(&at(order, "status"), json!({ "status": status })).send().await.is(200)
+}
+
+async fn cancelled(who: &Client, order: &Value) -> Value {
+    let answer = who.put(&at(order, "cancel"), json!({ "reason": "changed my mind" })).send().await.is(200);
+    assert_eq!(text(&answer, "status"), "cancelled");
+    let change = list(&answer["history"]).last().expect("a history");
+    assert_eq!((text(change, "status"), text(change, "reason")), ("cancelled", "changed my mind"));
+    who.put(&at(order, "cancel"), json!({})).send().await.refused(409, "illegal_transition");
+    answer
+}
+
+/// Pieces are free again, and it cannot be paid any more.
+pub async fn cancelled_when_pending(shop: &Shop) {
+    let product = shop.product("20", 5).await;
+    let ada = shop.customer("ada").await;
+    let placed = order_with(&ada, &product, json!({ "paymentToken": "tok_declined" })).await;
+    counts(&shop.stock(&product).await, [5, 1, 4]);
+    let order = cancelled(&ada, &placed).await;
+    assert_eq!(text(&order, "paymentStatus"), "failed");
+    counts(&shop.stock(&product).await, [5, 0, 5]);
+    let pay = json!({ "orderId": placed["orderId"], "paymentToken": "tok_visa" });
+    ada.post("/api/payments/process", pay).send().await.refused(409, "order_closed");
+}
+
+/// The money goes back once, the pieces too.
+pub async fn cancelled_when_confirmed(shop: &Shop) {
+    let product = shop.product("21", 5).await;
+    let bob = shop.customer("bob").await;
+    let placed = bob.buy(&product, 2).await;
+    let order = cancelled(&bob, &placed).await;
+    assert_eq!(text(&order, "paymentStatus"), "refunded");
+    counts(&shop.stock(&product).await, [5, 0, 5]);
+    let paid = payment(&bob, &placed["orderId"]).await;
+    assert_eq!((cents(&paid["captured"]), cents(&paid["refunded"]), text(&paid, "status")), (4200, 4200, "refunded"));
+    it::flow(shop, &placed["orderId"], &["OrderCreated", "OrderConfirmed", "OrderCancelled"]).await;
+    // What was refunded in part is given back in full, and no more.
+    let placed = bob.buy(&product, 1).await;
+    let refund = format!("/api/payments/{}/refund", text(&placed, "orderId"));
+    shop.admin.post(&refund, json!({ "amount": 1 })).send().await.is(200);
+    cancelled(&bob, &placed).await;
+    let paid = payment(&bob, &placed["orderId"]).await;
+    assert_eq!((cents(&paid["captured"]), cents(&paid["refunded"])), (2100, 2100));
+}
+
+/// By staff, while it is being packed.
+pub async fn cancelled_when_processing(shop: &Shop) {
+    let product = shop.product("22", 5).await;
+    let cleo = shop.customer("cleo").await;
+    let placed = cleo.buy(&product, 1).await;
+    moved(shop, &placed, "processing").await;
+    let order = moved(shop, &placed, "cancelled").await;
+    assert_eq!((text(&order, "status"), text(&order, "paymentStatus")), ("cancelled", "refunded"));
+    counts(&shop.stock(&product).await, [5, 0, 5]);
+}
+
+/// What has been sent is not called off.
+pub async fn too_late_to_cancel(shop: &Shop) {
+    let product = shop.product("23", 5).await;
+    let dora = shop.customer("dora").await;
+    for status in ["shipped", "delivered"] {
+        let placed = dora.buy(&product, 1).await;
+        moved(shop, &placed, status).await;
+        for who in [&dora, &shop.admin] {
+            let problem = who.put(&at(&placed, "cancel"), json!({})).send().await.refused(409, "illegal_transition");
+            assert_eq!((text(&problem, "from"), text(&problem, "to")), (status, "cancelled"));
+        }
+        assert_eq!(cents(&payment(&dora, &placed["orderId"]).await["refunded"]), 0);
+    }
+    counts(&shop.stock(&product).await, [3, 0, 3]);
+}
+
+/// Moves may skip; none goes back.
+pub async fn forward_only(shop: &Shop) {
+    let product = shop.product("24", 50).await;
+    let emil = shop.customer("emil").await;
+    let set = |order: &Value, status: Value| shop.admin.put(&at(order, "status"), json!({ "status": status }));
+    let states = ["pending", "confirmed", "processing", "shipped", "delivered"];
+    for (reached, from) in states.iter().enumerate().skip(1) {
+        let placed = emil.buy(&product, 1).await;
+        if reached > 1 {
+            moved(shop, &placed, from).await;
+        }
+        for to in &states[..=reached] {
+            set(&placed, json!(to)).send().await.refused(409, "illegal_transition");
+        }
+        set(&placed, json!("failed")).send().await.refused(409, "illegal_transition");
+        assert_eq!(emil.order(&placed["orderId"]).await["status"], **from);
+    }
+    let placed = emil.buy(&product, 1).await;
+    for status in [json!("lost"), json!(""), json!(3), Value::Null] {
+        let problem = set(&placed, status).send().await.refused(400, "invalid");
+        assert_eq!(each(&problem["errors"], "pointer"), ["/status"], "{problem}");
+    }
+    emil.put(&at(&placed, "status"), json!({ "status": "shipped" })).send().await.refused(403, "forbidden");
+    // Nobody confirms by hand what is not paid.
+    let unpaid = order_with(&emil, &product, json!({ "paymentToken": "tok_declined" })).await;
+    for status in ["confirmed", "processing", "shipped", "delivered"] {
+        set(&unpaid, json!(status)).send().await.refused(409, "illegal_transition");
+    }
+    it::call_off(&emil, &unpaid["orderId"]).await;
+    for status in ["processing", "shipped", "delivered"] {
+        moved(shop, &placed, status).await;
+    }
+    it::flow(shop, &placed["orderId"], &["OrderCreated", "OrderConfirmed", "OrderShipped", "OrderDelivered"]).await;
+}
+
+/// Other people's orders.
+pub async fn orders_are_private(shop: &Shop) {
+    let product = shop.product("25", 9).await;
+    let (flo, gil) = (shop.customer("flo").await, shop.customer("gil").await);
+    let placed = flo.buy(&product, 1).await;
+    let (id, number) = (text(&placed, "orderId"), &placed["number"]);
+    for path in [format!("/api/orders/{id}"), format!("/api/orders/{number}")] {
+        gil.get(&path).send().await.refused(404, "not_found");
+        shop.visitor.get(&path).send().await.refused(401, "unauthorized");
+        assert_eq!(shop.admin.get(&path).send().await.is(200)["id"], *id);
+    }
+    gil.put(&at(&placed, "cancel"), json!({})).send().await.refused(404, "not_found");
+    gil.put(&at(&placed, "status"), json!({ "status": "shipped" })).send().await.refused(403, "forbidden");
+    assert_eq!(text(&flo.order(&placed["orderId"]).await, "status"), "confirmed");
+}
+
+/// Who did what, when and why.
+pub async fn history_is_told(shop: &Shop) {
+    let product = shop.product("26", 9).await;
+    let hana = shop.customer("hana").await;
+    let me = it::profile(&hana).await;
+    let placed = hana.buy(&product, 1).await;
+    let order = shop.admin.put(&at(&placed, "status"), json!({ "status": "shipped", "reason": "by bicycle" })).send().await.is(200);
+    assert_eq!(each(&order["history"], "status"), ["pending", "confirmed", "shipped"]);
+    let (first, last) = (&order["history"][0], &order["history"][2]);
+    assert_eq!((&first["by"], text(last, "reason")), (&me["id"], "by bicycle"));
+    assert_ne!(last["by"], me["id"]);
+    let times = each(&order["history"], "at");
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(text(&order, "createdAt") <= text(&order, "updatedAt"));
+}
