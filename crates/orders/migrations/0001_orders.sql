@@ -54,6 +54,15 @@ CREATE INDEX orders_order_user ON orders_order (user_id, id);
 CREATE INDEX orders_order_status ON orders_order (status, id);
 CREATE INDEX orders_order_resume ON orders_order (resume_at) WHERE resume_at IS NOT NULL;
 
+-- Keys of calls that got an order which another call had placed from the same cart.
+CREATE TABLE orders_joined (
+    user_id TEXT NOT NULL,
+    checkout_key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    order_id TEXT NOT NULL,
+    PRIMARY KEY (user_id, checkout_key)
+);
+
 CREATE TABLE orders_line (
     id TEXT NOT NULL PRIMARY KEY,
     order_id TEXT NOT NULL,

@@ -29,7 +29,8 @@ const UPDATE: &str = "UPDATE orders_order SET status = $3, payment_status = $4, 
      payment_failure = $7, attempt = $8, payment_version = $9, checkout_key = $10, cancel_key = $11, hidden = $12, refusal = $13, \
      sequence = $14, resume_at = $15, updated_at = $16, version = version + 1 WHERE id = $1 AND version = $2";
 const INSERT_CHANGE: &str = "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) \
-     SELECT $1, $2, $3, $4, $5, $6, $7 FROM orders_order WHERE id = $1 AND version = $8";
+     SELECT $1, $2, $3, $4, $5, $6, $7 FROM orders_order WHERE id = $1 AND version = $8 ON CONFLICT DO NOTHING";
+const DELETE_CHANGE: &str = "DELETE FROM orders_change WHERE order_id = $1 AND position = $2";
 
 /// Where an order was placed. Others come with other ways to sell.
 const CHANNEL: &str = "web";
@@ -60,6 +61,7 @@ pub struct Filter {
 /// Places an order, unless its key or its cart's generation has one already.
 pub fn insert(tx: &mut Tx<'_>, placing: &Placing, by: &str, request_id: &str, now: Time) -> Result<Inserted, Error> {
     if let Some(twin) = twin_of(tx, placing)? {
+        remember_joined(tx, placing, &twin)?;
         return Ok(Inserted::Twin(Box::new(twin)));
     }
     let number = tx.next_number(COUNTER)?;
@@ -122,8 +124,14 @@ pub fn save(
     let changes = changes_of(order, request_id);
     let mut all: Vec<(&str, &[Value])> = vec![(UPDATE, &update)];
     all.extend(changes.iter().map(|change| (INSERT_CHANGE, change.as_slice())));
-    if tx.batch(&all)?[0] == 0 {
-        return Ok(false); // Without its order at this version a change is not written either.
+    let written = tx.batch(&all)?;
+    if written[0] == 0 {
+        // Whoever was faster brought the order to the very version that our changes asked for: those that found a
+        // place behind theirs go again.
+        for (change, _) in changes.iter().zip(&written[1..]).filter(|(_, count)| **count > 0) {
+            tx.run(DELETE_CHANGE, &change[..2])?;
+        }
+        return Ok(false);
     }
     if let Some(event) = told {
         emit(tx, order, event, by, request_id, now)?;
@@ -258,9 +266,32 @@ pub fn by_number(tx: &mut Tx<'_>, number: i64) -> Result<Option<Order>, Error> {
     find(tx, "number = $1", &args![number])
 }
 
-/// The order that a caller's key placed.
+/// The order that a caller's key placed, or that a call with this key joined: as if it had been placed under it.
 pub fn by_key(tx: &mut Tx<'_>, user: UserId, key: &str) -> Result<Option<Order>, Error> {
-    find(tx, "user_id = $1 AND checkout_key = $2", &args![user, key])
+    let placed = find(tx, "user_id = $1 AND checkout_key = $2", &args![user, key])?;
+    if placed.is_some() {
+        return Ok(placed);
+    }
+    let sql = "SELECT order_id, fingerprint FROM orders_joined WHERE user_id = $1 AND checkout_key = $2";
+    let joined = tx.maybe(sql, &args![user, key], |row| Ok((row.get::<OrderId>(0)?, row.get::<String>(1)?)))?;
+    let Some((id, print)) = joined else { return Ok(None) };
+    let order = by_id(tx, id)?;
+    Ok(order.map(|order| Order {
+        key: Some((key.to_owned(), print)),
+        ..order
+    }))
+}
+
+/// Remembers that a call with a key of its own got this order, which another call had placed from the same cart:
+/// its repeat gets it too, when the cart has long moved on.
+fn remember_joined(tx: &mut Tx<'_>, placing: &Placing, order: &Order) -> Result<(), Error> {
+    let Some((key, print)) = &placing.key else { return Ok(()) };
+    if order.key.as_ref().is_some_and(|(own, _)| own == key) {
+        return Ok(());
+    }
+    let sql = "INSERT INTO orders_joined (user_id, checkout_key, fingerprint, order_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+    tx.run(sql, &args![placing.user, key, print, order.id])?;
+    Ok(())
 }
 
 /// The order that lives of a cart's generation.
