@@ -41,7 +41,7 @@ pub const MIGRATIONS: &[::store::Migration] = &[::store::Migration::new(
     include_str!("simulated/migrations/0001_simulated.sql"),
 )];
 /// What webhooks are signed for; keeps the derived key apart from others of the same secret.
-const WEBHOOK_PURPOSE: &str = "simulated provider: webhooks";
+pub const WEBHOOK_PURPOSE: &str = "simulated provider: webhooks";
 
 /// How long `tok_slow` takes: within a caller's time-out.
 const SLOW: Duration = Duration::from_secs(2);

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod contract;
+pub mod faults;
 pub mod fleet;
 pub mod load;
 pub mod ports;

@@ -86,7 +86,7 @@ impl Stand {
 }
 
 /// Whether something was asked for, and answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asked {
     /// Nobody did.
     No,
@@ -107,7 +107,8 @@ pub struct Ack {
     pub cancelled: Asked,
     /// Whether some of it was to be refunded.
     pub refunded: Asked,
-    call: Purchase,
+    /// The calls that were answered with it: a cart that was not cleared yet is ordered once.
+    calls: Vec<Purchase>,
 }
 
 /// A call that places an order.
@@ -189,6 +190,11 @@ impl Load {
     }
 }
 
+/// Lets a random time pass, of so many microseconds at the most: for races, whose moments are chance.
+pub async fn by_chance(dice: &Ids, most_us: u64) {
+    tokio::time::sleep(Duration::from_micros(dice.below(most_us))).await;
+}
+
 /// The shop did not answer.
 struct Gone;
 
@@ -260,12 +266,9 @@ impl Shopper {
             status: answer["status"].as_str().expect("a status").to_owned(),
             cancelled: Asked::No,
             refunded: Asked::No,
-            call,
+            calls: vec![call],
         };
-        let place = self.note(|ledger| {
-            ledger.acks.push(ack);
-            ledger.acks.len() - 1
-        });
+        let place = self.note(|ledger| ledger.add(ack));
         if self.chance(self.mix.cancel) {
             self.note(|ledger| ledger.acks[place].cancelled = Asked::InDoubt);
             let path = format!("/api/orders/{id}/cancel");
@@ -334,7 +337,7 @@ impl Ledger {
     /// # Panics
     /// When one does not.
     pub async fn is_repeatable(&self, fresh: &Client) -> Vec<Ack> {
-        let known = self.acks.iter().map(|ack| (&ack.call, Some(&ack.id)));
+        let known = self.acks.iter().flat_map(|ack| ack.calls.iter().map(|call| (call, Some(&ack.id))));
         let calls = known.chain(self.doubts.iter().map(|call| (call, None)));
         let repeats = calls.filter(|(call, _)| call.key.is_some()).map(|(call, id)| async move {
             let buyer = fresh.with_token(call.buyer.token());
@@ -354,14 +357,29 @@ impl Ledger {
                 }
             }
             let found = wanted.filter(|_| id.is_none())?;
-            Some(Ack { id: found, status, cancelled: Asked::No, refunded: Asked::No, call: call.clone() })
+            Some(Ack { id: found, status, cancelled: Asked::No, refunded: Asked::No, calls: vec![call.clone()] })
         });
         join_all(repeats).await.into_iter().flatten().collect()
     }
 
-    /// Takes over orders that were found out about by repeating calls.
-    pub fn took(&mut self, found: Vec<Ack>) {
-        self.acks.extend(found);
+    /// Takes over what was acknowledged elsewhere.
+    pub fn took(&mut self, acks: Vec<Ack>) {
+        for ack in acks {
+            self.add(ack);
+        }
+    }
+
+    /// Where an order is noted; one that was acknowledged before keeps what happened to it.
+    fn add(&mut self, ack: Ack) -> usize {
+        if let Some(place) = self.acks.iter().rposition(|known| known.id == ack.id) {
+            let known = &mut self.acks[place];
+            known.calls.extend(ack.calls);
+            known.cancelled = known.cancelled.max(ack.cancelled);
+            known.refunded = known.refunded.max(ack.refunded);
+            return place;
+        }
+        self.acks.push(ack);
+        self.acks.len() - 1
     }
 
     /// What was cancelled is, and its money went back once; what was refunded is.

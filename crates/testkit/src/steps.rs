@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -10,6 +11,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
+
+use crate::until::until;
 
 /// The databases that are looked into, each of its service.
 const SERVICES: [&str; 5] = ["catalog", "payments", "simulated", "cart", "events"];
@@ -134,6 +137,18 @@ impl Books {
             unrest.extend(self.rows(&question).await.into_iter().filter_map(|row| row.into_iter().next().flatten()));
         }
         unrest
+    }
+
+    /// Waits until there is no [`unrest`](Books::unrest).
+    ///
+    /// # Panics
+    /// When there is still some after about a minute.
+    #[track_caller]
+    pub fn come_to_rest(&self, since: i64) -> impl Future<Output = ()> {
+        until("every order has come to rest", move || async move {
+            let unrest = self.unrest(since).await;
+            if unrest.is_empty() { Ok(()) } else { Err(unrest) }
+        })
     }
 
     /// Pieces of each variant in orders that were confirmed and not called off.

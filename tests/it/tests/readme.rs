@@ -308,6 +308,8 @@ fn settings_that_it_names_exist() {
 #[test]
 fn code_that_it_names_exists() {
     let migrations = sources(&root().join("crates"), "sql");
+    let after = migrations.split("TABLE ").skip(1);
+    let tables: BTreeSet<&str> = after.filter_map(|rest| rest.split_whitespace().next()).collect();
     let own = read("crates/store/src/own.rs");
     let (mut checked, mut wrong) = (0, Vec::new());
     // CONTRIBUTING speaks of files that are still to be written.
@@ -331,8 +333,7 @@ fn code_that_it_names_exists() {
                 }
             } else if let Some(table) = table_of(&span) {
                 let (_, rest) = table.split_once('_').unwrap_or_default();
-                let known =
-                    migrations.contains(&format!("CREATE TABLE {table} ")) || own.contains(&format!("{{p}}_{rest} "));
+                let known = tables.contains(table) || own.contains(&format!("{{p}}_{rest} "));
                 checked += 1;
                 if !known {
                     wrong.push(format!("{name}: there is no table {table}"));
