@@ -52,7 +52,7 @@ impl Cursor {
 
     /// Reads what [`Cursor::encode`] wrote.
     pub fn decode(hex: &str) -> Result<Self, CursorFault> {
-        if hex.is_empty() || hex.len() > CURSOR_MAX || hex.len() % 2 != 0 || !hex.is_ascii() {
+        if hex.is_empty() || hex.len() > CURSOR_MAX || !hex.len().is_multiple_of(2) || !hex.is_ascii() {
             return Err(CursorFault);
         }
         let bytes = (0..hex.len())
