@@ -175,12 +175,17 @@ impl Load {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).acks.len()
     }
 
+    /// Tells everybody that the shop is about to vanish: from now on a fault is no answer.
+    pub fn ends(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
     /// What people were told, once the last of them is gone. They end when the shop does not answer any more.
     ///
     /// # Panics
     /// When one of them was told what must not be.
     pub async fn ended(mut self) -> Ledger {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ends();
         while let Some(shopper) = self.shoppers.join_next().await {
             if let Err(fault) = shopper {
                 std::panic::resume_unwind(fault.into_panic());
@@ -219,6 +224,21 @@ impl Shopper {
         }
     }
 
+    /// An answer with one of these statuses; gone when there is none.
+    fn expect(&self, answer: Result<Answer, String>, statuses: &[u16]) -> Result<Answer, Gone> {
+        let answer = answer.map_err(|_| Gone)?;
+        if answer.status >= 500 && self.ending.load(Ordering::Relaxed) {
+            return Err(Gone);
+        }
+        assert!(
+            statuses.contains(&answer.status),
+            "one of {statuses:?} was to be answered, not {}: {}",
+            answer.status,
+            answer.text()
+        );
+        Ok(answer)
+    }
+
     fn chance(&self, percent: u64) -> bool {
         self.dice.below(100) < percent
     }
@@ -230,7 +250,7 @@ impl Shopper {
     /// One purchase, and what becomes of it.
     async fn buy(&self, count: u64) -> Result<(), Gone> {
         let buyer = if self.chance(self.mix.guests) {
-            let session = expect(self.stand.visitor.post("/api/auth/guest", json!({})).try_send().await, &[200])?;
+            let session = self.expect(self.stand.visitor.post("/api/auth/guest", json!({})).try_send().await, &[200])?;
             let token = session.value()["token"].as_str().expect("a token").to_owned();
             self.stand.visitor.with_token(&token)
         } else {
@@ -242,14 +262,14 @@ impl Shopper {
         } else if self.chance(self.mix.carts) {
             for _ in 0..=self.dice.below(self.mix.lines) {
                 let line = json!({ "productId": self.product(), "quantity": 1 + self.dice.below(3) });
-                expect(buyer.post("/api/cart", line).try_send().await, &[201])?;
+                self.expect(buyer.post("/api/cart", line).try_send().await, &[201])?;
             }
         } else {
             body["items"] = json!([{ "productId": self.product(), "quantity": 1 + self.dice.below(3) }]);
         }
         let key = self.chance(self.mix.keys).then(|| format!("{}-{count}", self.name));
         let call = Purchase { buyer: buyer.clone(), body, key };
-        let answer = match expect(call.send(&buyer).await, &[201, 409]) {
+        let answer = match self.expect(call.send(&buyer).await, &[201, 409]) {
             Ok(answer) if answer.status == 201 => answer.value(),
             Ok(refused) => {
                 refused.refused(409, "out_of_stock");
@@ -272,7 +292,7 @@ impl Shopper {
         if self.chance(self.mix.cancel) {
             self.note(|ledger| ledger.acks[place].cancelled = Asked::InDoubt);
             let path = format!("/api/orders/{id}/cancel");
-            let answer = expect(buyer.put(&path, json!({})).try_send().await, &[200, 409])?;
+            let answer = self.expect(buyer.put(&path, json!({})).try_send().await, &[200, 409])?;
             // Whose window ended meanwhile has nothing to cancel any more.
             let cancelled = if answer.status == 200 { Asked::Done } else { Asked::No };
             self.note(|ledger| ledger.acks[place].cancelled = cancelled);
@@ -280,11 +300,11 @@ impl Shopper {
             self.note(|ledger| ledger.acks[place].refunded = Asked::InDoubt);
             let path = format!("/api/payments/{id}/refund");
             let body = if self.chance(50) { json!({}) } else { json!({ "amount": 1.5 }) };
-            expect(self.stand.admin.post(&path, body).try_send().await, &[200])?;
+            self.expect(self.stand.admin.post(&path, body).try_send().await, &[200])?;
             self.note(|ledger| ledger.acks[place].refunded = Asked::Done);
         } else if answer["paymentError"].is_object() && self.chance(30) {
             let again = json!({ "orderId": id, "paymentToken": "tok_visa" });
-            expect(buyer.post("/api/payments/process", again).try_send().await, &[201, 409])?;
+            self.expect(buyer.post("/api/payments/process", again).try_send().await, &[201, 409])?;
         }
         Ok(())
     }
@@ -307,19 +327,6 @@ impl Shopper {
         let at = self.dice.below(self.stand.products.len() as u64);
         &self.stand.products[at as usize]["id"]
     }
-}
-
-/// An answer with one of these statuses; gone when there is none.
-#[track_caller]
-fn expect(answer: Result<Answer, String>, statuses: &[u16]) -> Result<Answer, Gone> {
-    let answer = answer.map_err(|_| Gone)?;
-    assert!(
-        statuses.contains(&answer.status),
-        "one of {statuses:?} was to be answered, not {}: {}",
-        answer.status,
-        answer.text()
-    );
-    Ok(answer)
 }
 
 impl Ledger {

@@ -172,6 +172,13 @@ impl Books {
         number(&rows[0][0]).and_then(|count| count.try_into().ok()).unwrap_or_default()
     }
 
+    /// The ids of the orders in files that may be no database any more: none then.
+    pub fn known_orders(&self) -> Vec<String> {
+        let Books::Files(folder) = self else { return Vec::new() };
+        let rows = of_files(folder, "SELECT id FROM orders_order").unwrap_or_default();
+        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+    }
+
     async fn rows(&self, sql: &str) -> Vec<Row> {
         match self {
             Books::Files(folder) => of_files(folder, sql).unwrap_or_else(|fault| panic!("{sql}: {fault}")),
