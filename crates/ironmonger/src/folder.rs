@@ -24,7 +24,8 @@ pub struct Lock {
 pub fn prepare(folder: &Path) -> Result<()> {
     let unusable = || format!("the data folder {} cannot be used; choose another with --data", folder.display());
     fs::create_dir_all(folder).with_context(unusable)?;
-    let probe = folder.join(".writable");
+    // Processes that start at once on one folder do not take each other's probe away.
+    let probe = folder.join(format!(".writable-{}", std::process::id()));
     File::create(&probe).with_context(unusable)?;
     fs::remove_file(&probe).with_context(unusable)
 }
