@@ -90,11 +90,7 @@ impl Address {
                 ),
             }),
         }
-        if faults.is_empty() {
-            Ok(self)
-        } else {
-            Err(faults)
-        }
+        if faults.is_empty() { Ok(self) } else { Err(faults) }
     }
 }
 
@@ -125,11 +121,7 @@ mod tests {
         ] {
             let checked = address(given).checked().expect(given);
             assert_eq!(
-                (
-                    checked.country.as_str(),
-                    checked.street.as_str(),
-                    checked.name
-                ),
+                (checked.country.as_str(), checked.street.as_str(), checked.name),
                 (code, "Main St 1", None)
             );
         }

@@ -59,13 +59,10 @@ impl FromStr for Amount {
 
     fn from_str(text: &str) -> Result<Self, AmountFault> {
         let wrong = || AmountFault::NotDecimal(text.chars().take(TEXT_MAX).collect());
-        let (negative, digits) = text
-            .strip_prefix('-')
-            .map_or((false, text), |rest| (true, rest));
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        if whole.is_empty() || digits.ends_with('.') || !all_digits(whole) || !all_digits(fraction)
-        {
+        if whole.is_empty() || digits.ends_with('.') || !all_digits(whole) || !all_digits(fraction) {
             return Err(wrong());
         }
         if text.len() > TEXT_MAX {
@@ -151,10 +148,7 @@ mod tests {
             let amount: Amount = serde_json::from_str(text).expect(text);
             assert_eq!((amount.mantissa(), amount.scale()), (99_999, 2));
         }
-        assert_eq!(
-            serde_json::to_string(&Amount::new(-5, 3)).unwrap(),
-            "-0.005"
-        );
+        assert_eq!(serde_json::to_string(&Amount::new(-5, 3)).unwrap(), "-0.005");
         let exact: Amount = serde_json::from_str("90071992547409.93").unwrap();
         assert_eq!(exact.to_string(), "90071992547409.93");
     }

@@ -3,11 +3,7 @@
 /// The code for a code in any case or an English name. None when there is no such country.
 pub fn country_code(text: &str) -> Option<&'static str> {
     let text = text.trim();
-    let named = |(_, names): &&(&str, &str)| {
-        names
-            .split('|')
-            .any(|name| name.to_lowercase() == text.to_lowercase())
-    };
+    let named = |(_, names): &&(&str, &str)| names.split('|').any(|name| name.to_lowercase() == text.to_lowercase());
     let coded = |(code, _): &&(&str, &str)| code.eq_ignore_ascii_case(text);
     COUNTRIES
         .iter()

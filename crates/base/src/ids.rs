@@ -138,10 +138,11 @@ fn decode(text: &str) -> Option<u128> {
     if text.len() != DIGITS || text.as_bytes()[0] > b'7' {
         return None;
     }
-    text.bytes().try_fold(0u128, |bits, byte| match VALUES[usize::from(byte)] {
-        NO_DIGIT => None,
-        digit => Some(bits << 5 | u128::from(digit)),
-    })
+    text.bytes()
+        .try_fold(0u128, |bits, byte| match VALUES[usize::from(byte)] {
+            NO_DIGIT => None,
+            digit => Some(bits << 5 | u128::from(digit)),
+        })
 }
 
 /// Stands for a byte that is no digit.
@@ -193,9 +194,7 @@ impl Ids {
     /// When the operating system has no randomness to give: nothing safe can be done then.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
-            Source::Random => {
-                getrandom::fill(bytes).expect("the operating system gives random bits")
-            }
+            Source::Random => getrandom::fill(bytes).expect("the operating system gives random bits"),
             Source::Seeded(state) => {
                 let mut state = state.lock().unwrap_or_else(|broken| broken.into_inner());
                 for chunk in bytes.chunks_mut(8) {

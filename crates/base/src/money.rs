@@ -90,9 +90,7 @@ impl Serialize for Currency {
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -178,10 +176,7 @@ impl Money {
         if self.currency != other.currency {
             return Err(MoneyFault::Mixed(self.currency, other.currency));
         }
-        let minor = self
-            .minor
-            .checked_add(other.minor)
-            .ok_or(MoneyFault::TooLarge)?;
+        let minor = self.minor.checked_add(other.minor).ok_or(MoneyFault::TooLarge)?;
         Ok(Money { minor, ..self })
     }
 
@@ -211,8 +206,7 @@ mod tests {
 
     fn check(text: &str, currency: &str, minor: Option<i64>) {
         let amount = text.parse::<Amount>().ok();
-        let money = amount
-            .and_then(|amount| Money::from_amount(amount, currency.parse().expect(currency)).ok());
+        let money = amount.and_then(|amount| Money::from_amount(amount, currency.parse().expect(currency)).ok());
         assert_eq!(money.map(|money| money.minor), minor, "{text} {currency}");
     }
 

@@ -58,9 +58,7 @@ impl Cursor {
         let bytes = (0..hex.len())
             .step_by(2)
             .map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
-        let bytes = bytes
-            .collect::<Result<Vec<u8>, _>>()
-            .map_err(|_| CursorFault)?;
+        let bytes = bytes.collect::<Result<Vec<u8>, _>>().map_err(|_| CursorFault)?;
         let joined = String::from_utf8(bytes).map_err(|_| CursorFault)?;
         if joined.contains('\0') {
             return Err(CursorFault);

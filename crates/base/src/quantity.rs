@@ -79,9 +79,7 @@ mod tests {
             ("99999999999999999999", None),
         ] {
             assert_eq!(
-                serde_json::from_str::<Quantity>(text)
-                    .ok()
-                    .map(Quantity::pieces),
+                serde_json::from_str::<Quantity>(text).ok().map(Quantity::pieces),
                 pieces,
                 "{text}"
             );

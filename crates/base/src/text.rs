@@ -23,9 +23,7 @@ impl Sku {
     pub fn new(text: &str) -> Result<Self, TextFault> {
         let text = text.trim();
         if text.is_empty() || text.len() > SKU_MAX || text.chars().any(char::is_control) {
-            return Err(TextFault(
-                "a SKU has 1 to 255 characters and no control characters",
-            ));
+            return Err(TextFault("a SKU has 1 to 255 characters and no control characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -49,18 +47,15 @@ pub struct Handle(String);
 impl Handle {
     /// Parses a handle.
     pub fn new(text: &str) -> Result<Self, TextFault> {
-        let allowed = |letter: char| {
-            letter.is_alphanumeric() && !letter.is_uppercase() || letter == '-' || letter == '_'
-        };
+        let allowed =
+            |letter: char| letter.is_alphanumeric() && !letter.is_uppercase() || letter == '-' || letter == '_';
         if text.is_empty() || text.len() > HANDLE_MAX || !text.chars().all(allowed) {
             return Err(TextFault(
                 "a handle has 1 to 255 lower-case letters, digits, hyphens and underscores",
             ));
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(TextFault(
-                "a handle may not be all digits: that would be a number",
-            ));
+            return Err(TextFault("a handle may not be all digits: that would be a number"));
         }
         if ID_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
             return Err(TextFault("a handle may not begin like an id"));
@@ -100,18 +95,13 @@ pub fn handle_from(name: &str) -> String {
 
 /// What two spellings that people take for the same have in common: lower case, single spaces.
 pub fn fold(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_lowercase()
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
 /// The text, unless it holds U+0000, which PostgreSQL cannot store.
 pub fn without_nul(text: &str) -> Result<&str, TextFault> {
     if text.contains('\0') {
-        Err(TextFault(
-            "the character U+0000 cannot be stored; leave it out",
-        ))
+        Err(TextFault("the character U+0000 cannot be stored; leave it out"))
     } else {
         Ok(text)
     }

@@ -70,8 +70,7 @@ pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> Result
     let deps = deps.of("cart");
     let app = Arc::new(App::new(&deps, &db, config));
     let routes = http::routes().finish(app.clone());
-    Ok(serve::Part::new("cart", &deps, routes, Some(db))
-        .task(tasks::forget(app)))
+    Ok(serve::Part::new("cart", &deps, routes, Some(db)).task(tasks::forget(app)))
 }
 
 impl App {

@@ -36,16 +36,25 @@ async fn main() {
         clock: clock.clone(),
         ids: ids.clone(),
         mode: Mode::Production,
-        shop: Shop { name: "Bench".into(), currency: "EUR".parse().expect("a currency") },
+        shop: Shop {
+            name: "Bench".into(),
+            currency: "EUR".parse().expect("a currency"),
+        },
         peers: Peers::new([Peer::local("catalog", late.clone())]),
         stop: Stop::new(),
     };
     let session: SessionId = ids.next(clock.now());
-    let (token, _) = deps.keys.sign_user(UserId::from_bits(1), Role::Customer, session, Duration::from_secs(900));
-    let routes = Routes::<()>::new("catalog", Some("product")).add(Route::get("/products/{id}", product)).finish(());
+    let (token, _) = deps
+        .keys
+        .sign_user(UserId::from_bits(1), Role::Customer, session, Duration::from_secs(900));
+    let routes = Routes::<()>::new("catalog", Some("product"))
+        .add(Route::get("/products/{id}", product))
+        .finish(());
     let part = Part::new("catalog", &deps, routes, None);
     late.set(part.router.clone());
-    let gateway = gateway::build(&deps, gateway::Config::default()).expect("no origins").router;
+    let gateway = gateway::build(&deps, gateway::Config::default())
+        .expect("no origins")
+        .router;
     let bare = Router::new().route("/api/products/{id}", axum::routing::get(bare));
     let floor = measure("bare axum route", &bare, None, None).await;
     measure("service", &part.router, None, Some(floor)).await;
@@ -66,7 +75,9 @@ async fn measure(what: &str, router: &Router, token: Option<&str>, floor: Option
         let _ = black_box(response.into_body().collect().await);
     }
     let micros = began.elapsed().as_secs_f64() * 1e6 / f64::from(ROUNDS);
-    let more = floor.map(|floor| format!(", {:+.2} µs", micros - floor)).unwrap_or_default();
+    let more = floor
+        .map(|floor| format!(", {:+.2} µs", micros - floor))
+        .unwrap_or_default();
     println!("{what}: {micros:.2} µs a request{more}");
     micros
 }

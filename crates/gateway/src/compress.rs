@@ -30,7 +30,9 @@ pub(crate) async fn run(request: Request, next: Next) -> Response {
     let Some(coding) = wanted(request.headers()) else {
         let mut response = next.run(request).await;
         // A cache on the way must not give this copy to those who would take a smaller one, nor theirs to these.
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+        response
+            .headers_mut()
+            .append(header::VARY, HeaderValue::from_static("accept-encoding"));
         return response;
     };
     let all = Compression::new(next).no_deflate();

@@ -199,9 +199,7 @@ pub(crate) async fn user(app: &App, caller: Caller, who: Ref) -> Result<User, Er
 
 /// A user, for other services.
 pub(crate) async fn known_user(app: &App, who: Ref) -> Result<User, Error> {
-    app.db
-        .read(move |tx| named(tx, &who)?.ok_or(Error::NoSuchUser))
-        .await
+    app.db.read(move |tx| named(tx, &who)?.ok_or(Error::NoSuchUser)).await
 }
 
 /// Changes the fields given; a new e-mail address needs the caller's password. Answers the user, and whether this

@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use api::identity::{
-    Appoint, 
-    ChangeUser, Ended, GuestOrdered, Login, Logout, Profile, Refresh, Register, Session, User, Verified,
+    Appoint, ChangeUser, Ended, GuestOrdered, Login, Logout, Profile, Refresh, Register, Session, User, Verified,
 };
 use api::{Nothing, Ref};
 use axum::Json;

@@ -8,13 +8,13 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use ::serve::Deps;
 use anyhow::{Context as _, Result};
 use base::{Clock, Ids};
 use clap::{Args, Parser, Subcommand};
 use ironmonger::compose::{self, Place};
 use ironmonger::config::{self, Config, Origin, SERVICES};
 use ironmonger::folder;
-use ::serve::Deps;
 use wire::{Cx, Peer};
 
 /// A complete shop in one program.
@@ -22,7 +22,11 @@ use wire::{Cx, Peer};
 /// Without a command it fills a data folder with a sample catalogue, if there is none yet, and serves it:
 /// the whole shop on SQLite, nothing else to install.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = "Settings come from a file (--config), the environment and options; `ironmonger config` shows them all.")]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Settings come from a file (--config), the environment and options; `ironmonger config` shows them all."
+)]
 pub struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -121,7 +125,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             None => serve::run(&mut config, &[], true, true).await,
             Some(Command::Serve { services, sample }) => serve::run(&mut config, &services, sample, false).await,
             Some(Command::Import { file, stock }) => import::run(&mut config, &file, stock).await,
-            Some(Command::Admin { command: AdminCommand::Create { email, password } }) => admin::create(&mut config, &email, password).await,
+            Some(Command::Admin {
+                command: AdminCommand::Create { email, password },
+            }) => admin::create(&mut config, &email, password).await,
             Some(Command::Migrate) => migrate(&mut config).await,
             Some(Command::Config { .. }) => show(&config),
             Some(Command::Doctor { rested }) => doctor::run(&mut config, rested).await,
@@ -132,7 +138,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 
 fn settings(common: &Common) -> Result<Config> {
     let file = match &common.config {
-        Some(path) => Some((path.clone(), std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?)),
+        Some(path) => Some((
+            path.clone(),
+            std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?,
+        )),
         None => None,
     };
     let mut config = Config::read(file, std::env::vars())?;
@@ -148,8 +157,11 @@ fn settings(common: &Common) -> Result<Config> {
 /// Logs go to standard error, so that what a command prints can be piped.
 fn log_to_stderr(config: &Config) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(config.text("log.level"));
-    let filter = filter.with_context(|| format!("`log.level` ({}) is not a level or filter", config.origin("log.level")))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter =
+        filter.with_context(|| format!("`log.level` ({}) is not a level or filter", config.origin("log.level")))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match config.text("log.format") {
         "json" => lines.json().init(),
         _ => lines.with_target(false).compact().init(),
@@ -174,16 +186,28 @@ impl Desk {
         if folder::in_use(&config.data(), &services) {
             let remote = |service: &&'static str| {
                 let configured = config.text(&format!("peers.{service}")).to_owned();
-                let url = if configured.is_empty() { format!("http://{}", config.address(service)) } else { configured };
+                let url = if configured.is_empty() {
+                    format!("http://{}", config.address(service))
+                } else {
+                    configured
+                };
                 Peer::remote(service, &url).map_err(anyhow::Error::msg)
             };
             let peers = services.iter().map(remote).collect::<Result<Vec<_>>>()?;
             let deps = compose::deps(config, Clock::system(), Ids::random(), serve_peers(peers));
-            return Ok(Desk { deps, running: true, own: None });
+            return Ok(Desk {
+                deps,
+                running: true,
+                own: None,
+            });
         }
         let locks = folder::lock(&config.data(), &services)?;
         let composed = compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
-        Ok(Desk { deps: composed.deps.clone(), running: false, own: Some((composed, locks)) })
+        Ok(Desk {
+            deps: composed.deps.clone(),
+            running: false,
+            own: Some((composed, locks)),
+        })
     }
 
     /// A service, spoken to as the command line.
@@ -212,7 +236,9 @@ async fn migrate(config: &mut Config) -> Result<ExitCode> {
     folder::prepare(&config.data())?;
     let place = Place::of(config);
     for service in SERVICES {
-        let Some(migrations) = compose::migrations(service) else { continue };
+        let Some(migrations) = compose::migrations(service) else {
+            continue;
+        };
         let _lock = folder::lock(&config.data(), &[service])?;
         let db = compose::open(service, &place, Clock::system(), Ids::random()).await?;
         db.close().await;
@@ -233,7 +259,14 @@ fn show(config: &Config) -> Result<ExitCode> {
 
 async fn openapi(config: &Config) -> Result<ExitCode> {
     let declared = compose::declared().await?;
-    let info = ::serve::openapi::Info { title: config.text("shop.name"), version: env!("CARGO_PKG_VERSION"), server: "/" };
-    println!("{}", serde_json::to_string_pretty(&::serve::openapi::document(&declared, &info))?);
+    let info = ::serve::openapi::Info {
+        title: config.text("shop.name"),
+        version: env!("CARGO_PKG_VERSION"),
+        server: "/",
+    };
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&::serve::openapi::document(&declared, &info))?
+    );
     Ok(ExitCode::SUCCESS)
 }

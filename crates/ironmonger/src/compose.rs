@@ -20,7 +20,13 @@ use crate::config::{Config, SERVICES};
 const ISSUER: &str = "ironmonger";
 
 /// Services that emit events, each with those that listen to it beside the log.
-const EMITTERS: [(&str, &[&str]); 5] = [("identity", &[]), ("catalog", &[]), ("cart", &[]), ("payments", &["orders"]), ("orders", &[])];
+const EMITTERS: [(&str, &[&str]); 5] = [
+    ("identity", &[]),
+    ("catalog", &[]),
+    ("cart", &[]),
+    ("payments", &["orders"]),
+    ("orders", &[]),
+];
 
 /// The whole or a part of a shop, built and not yet listening.
 pub struct Composed {
@@ -53,7 +59,9 @@ impl Place {
     fn engine(&self, service: &str) -> Engine {
         match self {
             Place::Memory => Engine::Memory,
-            Place::Folder(folder) => Engine::Sqlite { file: folder.join(format!("{service}.db")) },
+            Place::Folder(folder) => Engine::Sqlite {
+                file: folder.join(format!("{service}.db")),
+            },
             Place::Postgres(url) => Engine::Postgres { url: url.clone() },
         }
     }
@@ -64,22 +72,44 @@ pub fn named(words: &[String]) -> Result<Vec<&'static str>> {
     if let Some(word) = words.iter().find(|word| !SERVICES.contains(&word.as_str())) {
         bail!("there is no service called {word}; there are {}", SERVICES.join(", "));
     }
-    Ok(SERVICES.into_iter().filter(|service| words.is_empty() || words.iter().any(|word| word == service)).collect())
+    Ok(SERVICES
+        .into_iter()
+        .filter(|service| words.is_empty() || words.iter().any(|word| word == service))
+        .collect())
 }
 
 /// Where each of `services` listens. In production a process that runs everything opens the gateway only.
 pub fn addresses(config: &Config, services: &[&'static str]) -> Vec<(&'static str, SocketAddr)> {
     let whole = services.len() == SERVICES.len();
     let listens = |service: &&&'static str| !(config.flag("production") && whole) || **service == "gateway";
-    services.iter().filter(listens).map(|service| (*service, config.address(service))).collect()
+    services
+        .iter()
+        .filter(listens)
+        .map(|service| (*service, config.address(service)))
+        .collect()
 }
 
 /// What every service is built from.
 pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Deps {
     let keys = Keys::new(&secret(config), &[], ISSUER, clock.clone(), ids.clone());
-    let mode = if config.flag("production") { Mode::Production } else { Mode::Development };
-    let shop = Shop { name: config.text("shop.name").to_owned(), currency: config.currency() };
-    Deps { clock, ids, keys, mode, shop, peers, stop: Stop::new() }
+    let mode = if config.flag("production") {
+        Mode::Production
+    } else {
+        Mode::Development
+    };
+    let shop = Shop {
+        name: config.text("shop.name").to_owned(),
+        currency: config.currency(),
+    };
+    Deps {
+        clock,
+        ids,
+        keys,
+        mode,
+        shop,
+        peers,
+        stop: Stop::new(),
+    }
 }
 
 fn secret(config: &Config) -> Secret {
@@ -88,7 +118,10 @@ fn secret(config: &Config) -> Secret {
             let hex = config.text("secrets.signing_key");
             let mut seed = [0u8; 32];
             for (byte, at) in seed.iter_mut().zip((0..hex.len()).step_by(2)) {
-                *byte = hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default();
+                *byte = hex
+                    .get(at..at + 2)
+                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                    .unwrap_or_default();
             }
             Secret::Ed25519(seed)
         }
@@ -121,12 +154,21 @@ pub struct Seams {
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { settings: Box::new(|settings| settings), router: Box::new(|_, router| router) }
+        Self {
+            settings: Box::new(|settings| settings),
+            router: Box::new(|_, router| router),
+        }
     }
 }
 
 /// Builds `services` with their databases at `place`.
-pub async fn compose(config: &Config, services: &[&'static str], place: &Place, clock: Clock, ids: Ids) -> Result<Composed> {
+pub async fn compose(
+    config: &Config,
+    services: &[&'static str],
+    place: &Place,
+    clock: Clock,
+    ids: Ids,
+) -> Result<Composed> {
     compose_with(config, services, place, clock, ids, &Seams::default()).await
 }
 
@@ -143,7 +185,11 @@ pub async fn compose_with(
     let deps = deps(config, clock, ids, peers(config, &lates)?);
     let mut parts = Vec::with_capacity(services.len());
     for service in services.iter().filter(|service| **service != "gateway") {
-        parts.push(build(config, service, place, &deps, seams).await.with_context(|| format!("{service} cannot start"))?);
+        parts.push(
+            build(config, service, place, &deps, seams)
+                .await
+                .with_context(|| format!("{service} cannot start"))?,
+        );
     }
     if services.contains(&"gateway") {
         let declared = match parts.len() + 1 == SERVICES.len() {
@@ -165,7 +211,12 @@ pub async fn compose_with(
 }
 
 fn gateway_config(config: &Config, declared: Vec<Declared>) -> gateway::Config {
-    gateway::Config { origins: config.texts("web.origins"), tls: config.flag("web.tls"), declared, version: env!("CARGO_PKG_VERSION").into() }
+    gateway::Config {
+        origins: config.texts("web.origins"),
+        tls: config.flag("web.tls"),
+        declared,
+        version: env!("CARGO_PKG_VERSION").into(),
+    }
 }
 
 /// The routes of all services, for the API's document: as built on empty databases in memory.
@@ -228,11 +279,36 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
         "catalog" => catalog::build(deps.clone(), db.clone(), catalog::Config::default()).await?,
         "cart" => cart::build(deps.clone(), db.clone(), cart::Config::default()).await?,
         "orders" => {
-            let settings = orders::Config { payment_window: seconds("orders.payment_window_seconds", 1), lease: seconds("limits.lease_seconds", 1), ..orders::Config::default() };
+            let settings = orders::Config {
+                payment_window: seconds("orders.payment_window_seconds", 1),
+                lease: seconds("limits.lease_seconds", 1),
+                ..orders::Config::default()
+            };
             orders::build(&deps, db.clone(), settings)
         }
-        "payments" => payments::build(deps.clone(), db.clone(), payments::Config { webhook_secret, lease: seconds("limits.lease_seconds", 1), ..payments::Config::default() }).await,
-        "simulated" => payments::simulated::build(deps.clone(), db.clone(), payments::simulated::Config { webhook_secret, ..Default::default() }).await,
+        "payments" => {
+            payments::build(
+                deps.clone(),
+                db.clone(),
+                payments::Config {
+                    webhook_secret,
+                    lease: seconds("limits.lease_seconds", 1),
+                    ..payments::Config::default()
+                },
+            )
+            .await
+        }
+        "simulated" => {
+            payments::simulated::build(
+                deps.clone(),
+                db.clone(),
+                payments::simulated::Config {
+                    webhook_secret,
+                    ..Default::default()
+                },
+            )
+            .await
+        }
         "events" => events::build(deps.clone(), db.clone(), events::Config::default()).await?,
         other => bail!("there is no service called {other}"),
     };
@@ -246,5 +322,6 @@ fn with_relay(part: Part, db: &Db, deps: &Deps, lease: Duration) -> Part {
     };
     let names: Vec<&'static str> = std::iter::once("events").chain(listeners.iter().copied()).collect();
     let subscribers = names.iter().map(|name| (*name, deps.peers.peer(name))).collect();
-    part.task(bus::relay(db, subscribers, lease)).task(bus::sweep(db, &names))
+    part.task(bus::relay(db, subscribers, lease))
+        .task(bus::sweep(db, &names))
 }

@@ -16,13 +16,31 @@ mod read;
 pub const DEFAULT: &str = include_str!("config/default.toml");
 
 /// Services that a process can run, in the order in which they start.
-pub const SERVICES: [&str; 8] = ["identity", "simulated", "catalog", "cart", "payments", "orders", "events", "gateway"];
+pub const SERVICES: [&str; 8] = [
+    "identity",
+    "simulated",
+    "catalog",
+    "cart",
+    "payments",
+    "orders",
+    "events",
+    "gateway",
+];
 
 /// Environment variables of other tools' custom, and the settings that they mean.
-const ALIASES: [(&str, &str); 3] = [("ADMIN_EMAIL", "admin.email"), ("ADMIN_PASSWORD", "admin.password"), ("JWT_SECRET", "secrets.jwt_secret")];
+const ALIASES: [(&str, &str); 3] = [
+    ("ADMIN_EMAIL", "admin.email"),
+    ("ADMIN_PASSWORD", "admin.password"),
+    ("JWT_SECRET", "secrets.jwt_secret"),
+];
 
 /// Settings whose values are never shown.
-const MASKED: [&str; 4] = ["admin.password", "secrets.jwt_secret", "secrets.signing_key", "secrets.webhook_secret"];
+const MASKED: [&str; 4] = [
+    "admin.password",
+    "secrets.jwt_secret",
+    "secrets.signing_key",
+    "secrets.webhook_secret",
+];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,23 +92,35 @@ impl std::error::Error for Mistakes {}
 impl Config {
     /// A value that the reference declares as a text.
     pub fn text(&self, name: &str) -> &str {
-        self.values.get(name).and_then(|(value, _)| value.as_str()).unwrap_or_default()
+        self.values
+            .get(name)
+            .and_then(|(value, _)| value.as_str())
+            .unwrap_or_default()
     }
 
     /// A value that the reference declares as a number.
     pub fn number(&self, name: &str) -> i64 {
-        self.values.get(name).and_then(|(value, _)| value.as_integer()).unwrap_or_default()
+        self.values
+            .get(name)
+            .and_then(|(value, _)| value.as_integer())
+            .unwrap_or_default()
     }
 
     /// A value that the reference declares as true or false.
     pub fn flag(&self, name: &str) -> bool {
-        self.values.get(name).and_then(|(value, _)| value.as_bool()).unwrap_or_default()
+        self.values
+            .get(name)
+            .and_then(|(value, _)| value.as_bool())
+            .unwrap_or_default()
     }
 
     /// A value that the reference declares as a list of texts.
     pub fn texts(&self, name: &str) -> Vec<String> {
         let list = self.values.get(name).and_then(|(value, _)| value.as_array());
-        list.into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
+        list.into_iter()
+            .flatten()
+            .filter_map(|value| value.as_str().map(str::to_owned))
+            .collect()
     }
 
     /// Where a value comes from.
@@ -116,7 +146,10 @@ impl Config {
     /// Where a service listens.
     pub fn address(&self, service: &str) -> SocketAddr {
         let ip = self.text("ports.bind").parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));
-        SocketAddr::new(ip, u16::try_from(self.number(&format!("ports.{service}"))).unwrap_or_default())
+        SocketAddr::new(
+            ip,
+            u16::try_from(self.number(&format!("ports.{service}"))).unwrap_or_default(),
+        )
     }
 
     /// Every setting with its value, secrets masked, and its origin.
@@ -135,8 +168,13 @@ impl Config {
 
 /// A database's address without the password in it.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@').and_then(|(who, place)| Some((who.split_once(':')?.0, place))) {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    match rest
+        .rsplit_once('@')
+        .and_then(|(who, place)| Some((who.split_once(':')?.0, place)))
+    {
         Some((user, place)) => format!("{scheme}://{user}:…@{place}"),
         None => url.to_owned(),
     }
@@ -148,14 +186,33 @@ mod tests {
 
     fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
         let file = (!file.is_empty()).then(|| (PathBuf::from("shop.toml"), file.to_owned()));
-        Config::read(file, environment.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+        Config::read(
+            file,
+            environment
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string())),
+        )
     }
 
     #[test]
     fn the_stronger_place_wins_and_is_named() {
-        let config = read("[ports]\ngateway = 80\ncatalog = 81", &[("IRONMONGER_PORTS_GATEWAY", "82"), ("ADMIN_EMAIL", "a@b.c")]).unwrap();
-        assert_eq!((config.number("ports.gateway"), config.number("ports.catalog"), config.number("ports.cart")), (82, 81, 4006));
-        assert_eq!(config.origin("ports.gateway"), &Origin::Environment("IRONMONGER_PORTS_GATEWAY".into()));
+        let config = read(
+            "[ports]\ngateway = 80\ncatalog = 81",
+            &[("IRONMONGER_PORTS_GATEWAY", "82"), ("ADMIN_EMAIL", "a@b.c")],
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                config.number("ports.gateway"),
+                config.number("ports.catalog"),
+                config.number("ports.cart")
+            ),
+            (82, 81, 4006)
+        );
+        assert_eq!(
+            config.origin("ports.gateway"),
+            &Origin::Environment("IRONMONGER_PORTS_GATEWAY".into())
+        );
         assert_eq!(config.origin("ports.catalog"), &Origin::File("shop.toml".into()));
         assert_eq!(config.text("admin.email"), "a@b.c");
     }
@@ -163,9 +220,17 @@ mod tests {
     #[test]
     fn all_mistakes_are_told_at_once() {
         let file = "colour = 1\n[ports]\ngatway = 80\ncatalog = \"no\"\n[shop]\ncurrency = \"dollar\"";
-        let Mistakes(mistakes) = read(file, &[("IRONMONGER_PORTS_CART", "many"), ("IRONMONGER_NONSENSE", "1")]).unwrap_err();
+        let Mistakes(mistakes) =
+            read(file, &[("IRONMONGER_PORTS_CART", "many"), ("IRONMONGER_NONSENSE", "1")]).unwrap_err();
         let all = mistakes.join("\n");
-        for part in ["`colour`", "`ports.gatway` in shop.toml is no setting; did you mean `ports.gateway`?", "`ports.catalog` in shop.toml must be a whole number", "IRONMONGER_PORTS_CART", "IRONMONGER_NONSENSE", "shop.currency"] {
+        for part in [
+            "`colour`",
+            "`ports.gatway` in shop.toml is no setting; did you mean `ports.gateway`?",
+            "`ports.catalog` in shop.toml must be a whole number",
+            "IRONMONGER_PORTS_CART",
+            "IRONMONGER_NONSENSE",
+            "shop.currency",
+        ] {
             assert!(all.contains(part), "{part} is missing in\n{all}");
         }
         assert_eq!(mistakes.len(), 6);
@@ -173,9 +238,23 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let config = read("", &[("JWT_SECRET", "0123456789012345678901234567890123"), ("IRONMONGER_DATABASE_URL", "postgres://shop:hush@db:5432/shop")]).unwrap();
-        let shown: Vec<String> = config.shown().map(|(name, value, _)| format!("{name} = {value}")).collect();
+        let config = read(
+            "",
+            &[
+                ("JWT_SECRET", "0123456789012345678901234567890123"),
+                ("IRONMONGER_DATABASE_URL", "postgres://shop:hush@db:5432/shop"),
+            ],
+        )
+        .unwrap();
+        let shown: Vec<String> = config
+            .shown()
+            .map(|(name, value, _)| format!("{name} = {value}"))
+            .collect();
         assert!(shown.contains(&"database.url = \"postgres://shop:…@db:5432/shop\"".to_owned()));
-        assert!(shown.iter().all(|line| !line.contains("hush") && !line.contains("0123456789")));
+        assert!(
+            shown
+                .iter()
+                .all(|line| !line.contains("hush") && !line.contains("0123456789"))
+        );
     }
 }

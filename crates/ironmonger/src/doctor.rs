@@ -14,7 +14,9 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
-use api::audit::{AuditedOrder, AuditedPayment, AuditedReservation, Charged, Client, EventFault, Logged, OfAnOrder, StockFault};
+use api::audit::{
+    AuditedOrder, AuditedPayment, AuditedReservation, Charged, Client, EventFault, Logged, OfAnOrder, StockFault,
+};
 use api::orders::OrderStatus;
 use base::{AttemptId, OrderId, Time};
 use serde::de::DeserializeOwned;
@@ -97,10 +99,20 @@ async fn read(books: &Books, now: Time, rested: Duration) -> Result<Report> {
     let mut payments = Pages::<AuditedPayment>::new(&books.payments, "/internal/audit/payments");
     let mut holds = Pages::<AuditedReservation>::new(&books.catalog, "/internal/audit/reservations");
     loop {
-        let heads = [orders.head(&books.cx).await?, payments.head(&books.cx).await?, holds.head(&books.cx).await?];
-        let Some(id) = heads.into_iter().flatten().min() else { break };
+        let heads = [
+            orders.head(&books.cx).await?,
+            payments.head(&books.cx).await?,
+            holds.head(&books.cx).await?,
+        ];
+        let Some(id) = heads.into_iter().flatten().min() else {
+            break;
+        };
         let (order, payment, hold) = (orders.take(id), payments.take(id), holds.take(id));
-        statements.extend(payment.clone().filter(|payment| now.since(payment.updated_at) >= rested && !payment.attempts.is_empty()));
+        statements.extend(
+            payment
+                .clone()
+                .filter(|payment| now.since(payment.updated_at) >= rested && !payment.attempts.is_empty()),
+        );
         if statements.len() >= BATCH {
             judge_statements(books, &mut statements, &mut report.findings).await?;
         }
@@ -122,22 +134,60 @@ async fn read(books: &Books, now: Time, rested: Duration) -> Result<Report> {
     }
     judge_statements(books, &mut statements, &mut report.findings).await?;
     judge_events(books, &mut told, &mut report.findings).await?;
-    for fault in books.catalog.faults::<StockFault>(&books.cx, "/internal/audit/stock").await? {
-        let StockFault { variant, on_hand, reserved, ledger_on_hand, ledger_reserved, held } = fault;
-        let what = format!("the row says {on_hand} on hand and {reserved} reserved, the ledger {ledger_on_hand} and {ledger_reserved}, the reservations hold {held}");
-        report.findings.push(Finding { rule: "STOCK-1", place: variant.to_string(), what });
+    for fault in books
+        .catalog
+        .faults::<StockFault>(&books.cx, "/internal/audit/stock")
+        .await?
+    {
+        let StockFault {
+            variant,
+            on_hand,
+            reserved,
+            ledger_on_hand,
+            ledger_reserved,
+            held,
+        } = fault;
+        let what = format!(
+            "the row says {on_hand} on hand and {reserved} reserved, the ledger {ledger_on_hand} and {ledger_reserved}, the reservations hold {held}"
+        );
+        report.findings.push(Finding {
+            rule: "STOCK-1",
+            place: variant.to_string(),
+            what,
+        });
     }
-    for EventFault { source, subject, count, last } in books.events.faults(&books.cx, "/internal/audit/events").await? {
+    for EventFault {
+        source,
+        subject,
+        count,
+        last,
+    } in books.events.faults(&books.cx, "/internal/audit/events").await?
+    {
         let what = format!("{count} events of {source} are in the log, the last one is number {last}");
-        report.findings.push(Finding { rule: "EVT-1", place: subject, what });
+        report.findings.push(Finding {
+            rule: "EVT-1",
+            place: subject,
+            what,
+        });
     }
     report.findings.sort();
     Ok(report)
 }
 
 /// An order that has rested, against its payment and what catalog holds.
-pub fn judge_order(order: &AuditedOrder, payment: Option<&AuditedPayment>, hold: Option<&AuditedReservation>, findings: &mut Vec<Finding>) {
-    let mut wrong = |rule, what: String| findings.push(Finding { rule, place: order.order.to_string(), what });
+pub fn judge_order(
+    order: &AuditedOrder,
+    payment: Option<&AuditedPayment>,
+    hold: Option<&AuditedReservation>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut wrong = |rule, what: String| {
+        findings.push(Finding {
+            rule,
+            place: order.order.to_string(),
+            what,
+        })
+    };
     let status = order.status.as_str();
     if !order.at_rest || order.status == OrderStatus::Pending {
         wrong("ORD-1", format!("is {status} and has not come to rest"));
@@ -149,19 +199,40 @@ pub fn judge_order(order: &AuditedOrder, payment: Option<&AuditedPayment>, hold:
     }
     let state = hold.map(|hold| hold.state.as_str());
     if let Some(payment) = payment.filter(|payment| payment.surplus_captured != payment.surplus_refunded) {
-        wrong("PAY-1", format!("{} were captured that nobody owed, {} of them are given back", payment.surplus_captured.minor, payment.surplus_refunded.minor));
+        wrong(
+            "PAY-1",
+            format!(
+                "{} were captured that nobody owed, {} of them are given back",
+                payment.surplus_captured.minor, payment.surplus_refunded.minor
+            ),
+        );
     }
     if matches!(order.status, OrderStatus::Cancelled | OrderStatus::Failed) {
         if refunded != captured {
-            wrong("PAY-1", format!("is {status}, but {} of the {captured} captured are not given back", captured - refunded));
+            wrong(
+                "PAY-1",
+                format!(
+                    "is {status}, but {} of the {captured} captured are not given back",
+                    captured - refunded
+                ),
+            );
         }
         if !matches!(state, None | Some("undone")) {
-            wrong("STOCK-1", format!("is {status}, but its pieces are {}", state.unwrap_or_default()));
+            wrong(
+                "STOCK-1",
+                format!("is {status}, but its pieces are {}", state.unwrap_or_default()),
+            );
         }
         return;
     }
     if order.paid_online && captured != order.total.minor {
-        wrong("PAY-1", format!("is {status} and costs {}, but {captured} were captured", order.total.minor));
+        wrong(
+            "PAY-1",
+            format!(
+                "is {status} and costs {}, but {captured} were captured",
+                order.total.minor
+            ),
+        );
     }
     match hold {
         Some(hold) if hold.state == "settled" => {
@@ -174,13 +245,30 @@ pub fn judge_order(order: &AuditedOrder, payment: Option<&AuditedPayment>, hold:
                 wrong("STOCK-1", "other pieces left the stock than were ordered".into());
             }
         }
-        _ => wrong("STOCK-1", format!("is {status}, but its pieces are {}", state.unwrap_or("not reserved at all"))),
+        _ => wrong(
+            "STOCK-1",
+            format!(
+                "is {status}, but its pieces are {}",
+                state.unwrap_or("not reserved at all")
+            ),
+        ),
     }
 }
 
 /// A payment or reservation of an order that orders does not know.
-fn judge_orphan(id: OrderId, payment: Option<&AuditedPayment>, hold: Option<&AuditedReservation>, findings: &mut Vec<Finding>) {
-    let mut wrong = |rule, what: String| findings.push(Finding { rule, place: id.to_string(), what });
+fn judge_orphan(
+    id: OrderId,
+    payment: Option<&AuditedPayment>,
+    hold: Option<&AuditedReservation>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut wrong = |rule, what: String| {
+        findings.push(Finding {
+            rule,
+            place: id.to_string(),
+            what,
+        })
+    };
     if payment.is_some_and(|payment| payment.captured.minor != payment.refunded.minor) {
         wrong("PAY-1", "money was captured for an order that does not exist".into());
     }
@@ -190,21 +278,41 @@ fn judge_orphan(id: OrderId, payment: Option<&AuditedPayment>, hold: Option<&Aud
 }
 
 /// The provider's statement of the payments' tries, many in one question.
-async fn judge_statements(books: &Books, payments: &mut Vec<AuditedPayment>, findings: &mut Vec<Finding>) -> Result<()> {
-    let ids = payments.iter().flat_map(|payment| payment.attempts.iter().map(ToString::to_string)).collect();
+async fn judge_statements(
+    books: &Books,
+    payments: &mut Vec<AuditedPayment>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let ids = payments
+        .iter()
+        .flat_map(|payment| payment.attempts.iter().map(ToString::to_string))
+        .collect();
     let charged: Vec<Charged> = books.provider.of(&books.cx, "/internal/audit/charges", ids).await?;
-    let charged: HashMap<AttemptId, (i64, i64)> =
-        charged.into_iter().map(|charge| (charge.attempt, (charge.captured.minor, charge.refunded.minor))).collect();
+    let charged: HashMap<AttemptId, (i64, i64)> = charged
+        .into_iter()
+        .map(|charge| (charge.attempt, (charge.captured.minor, charge.refunded.minor)))
+        .collect();
     for payment in payments.drain(..) {
         let of = |attempt: &AttemptId| charged.get(attempt).copied().unwrap_or_default();
-        let theirs = payment.attempts.iter().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let theirs = payment
+            .attempts
+            .iter()
+            .map(of)
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let ours = (
             payment.captured.minor + payment.surplus_captured.minor,
             payment.refunded.minor + payment.surplus_refunded.minor,
         );
         if theirs != ours {
-            let what = format!("the provider captured {} and refunded {}, our books say {} and {}", theirs.0, theirs.1, ours.0, ours.1);
-            findings.push(Finding { rule: "PAY-1", place: payment.order.to_string(), what });
+            let what = format!(
+                "the provider captured {} and refunded {}, our books say {} and {}",
+                theirs.0, theirs.1, ours.0, ours.1
+            );
+            findings.push(Finding {
+                rule: "PAY-1",
+                place: payment.order.to_string(),
+                what,
+            });
         }
     }
     Ok(())
@@ -219,7 +327,11 @@ async fn judge_events(books: &Books, told: &mut Vec<(OrderId, i64)>, findings: &
         let place = order.to_string();
         let last = logged.get(&place).copied().unwrap_or_default();
         if last != sequence {
-            findings.push(Finding { rule: "EVT-1", place, what: format!("{sequence} events were told, the log has {last}") });
+            findings.push(Finding {
+                rule: "EVT-1",
+                place,
+                what: format!("{sequence} events were told, the log has {last}"),
+            });
         }
     }
     Ok(())
@@ -236,7 +348,13 @@ struct Pages<'a, T> {
 
 impl<'a, T: OfAnOrder + DeserializeOwned> Pages<'a, T> {
     fn new(client: &'a Client, path: &'static str) -> Self {
-        Self { client, path, rows: VecDeque::new(), last: None, ended: false }
+        Self {
+            client,
+            path,
+            rows: VecDeque::new(),
+            last: None,
+            ended: false,
+        }
     }
 
     /// The order of the next row.
@@ -251,7 +369,11 @@ impl<'a, T: OfAnOrder + DeserializeOwned> Pages<'a, T> {
 
     /// The next row, if it is of this order.
     fn take(&mut self, id: OrderId) -> Option<T> {
-        self.rows.front().is_some_and(|row| row.order() == id).then(|| self.rows.pop_front()).flatten()
+        self.rows
+            .front()
+            .is_some_and(|row| row.order() == id)
+            .then(|| self.rows.pop_front())
+            .flatten()
     }
 }
 

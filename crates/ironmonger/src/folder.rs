@@ -22,7 +22,12 @@ pub struct Lock {
 
 /// Makes the folder. Errors: it cannot be made or written.
 pub fn prepare(folder: &Path) -> Result<()> {
-    let unusable = || format!("the data folder {} cannot be used; choose another with --data", folder.display());
+    let unusable = || {
+        format!(
+            "the data folder {} cannot be used; choose another with --data",
+            folder.display()
+        )
+    };
     fs::create_dir_all(folder).with_context(unusable)?;
     // Processes that start at once on one folder do not take each other's probe away.
     let probe = folder.join(format!(".writable-{}", std::process::id()));
@@ -50,7 +55,9 @@ pub fn lock(folder: &Path, services: &[&str]) -> Result<Vec<Lock>> {
                 "another ironmonger runs {service} on the data folder {}; end it first, or give this one another folder with --data",
                 folder.display()
             ),
-            Err(TryLockError::Error(fault)) => Err(fault).with_context(|| format!("{} cannot be locked", path.display())),
+            Err(TryLockError::Error(fault)) => {
+                Err(fault).with_context(|| format!("{} cannot be locked", path.display()))
+            }
         }
     };
     services.iter().map(take).collect()
@@ -65,7 +72,9 @@ fn path_of(folder: &Path, service: &str) -> PathBuf {
 pub fn fill_secrets(config: &mut Config) -> Result<()> {
     let names = ["signing_key", "webhook_secret"];
     let signs_shared = !config.text("secrets.jwt_secret").is_empty();
-    let missing = |config: &Config, name: &str| config.text(&format!("secrets.{name}")).is_empty() && !(name == "signing_key" && signs_shared);
+    let missing = |config: &Config, name: &str| {
+        config.text(&format!("secrets.{name}")).is_empty() && !(name == "signing_key" && signs_shared)
+    };
     let wanting: Vec<&str> = names.into_iter().filter(|name| missing(config, name)).collect();
     if config.flag("production") {
         refuse_weak(config, &wanting)?;
@@ -75,7 +84,11 @@ pub fn fill_secrets(config: &mut Config) -> Result<()> {
     }
     let kept = kept_secrets(&config.data())?;
     for name in wanting {
-        let text = kept.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let text = kept
+            .get(name)
+            .and_then(|value| value.as_str())
+            .unwrap_or_default()
+            .to_owned();
         config.set(&format!("secrets.{name}"), text, Origin::Generated);
     }
     Ok(())
@@ -84,19 +97,30 @@ pub fn fill_secrets(config: &mut Config) -> Result<()> {
 fn refuse_weak(config: &Config, wanting: &[&str]) -> Result<()> {
     let mut reasons: Vec<String> = wanting
         .iter()
-        .map(|name| format!("`secrets.{name}` must be set (IRONMONGER_SECRETS_{})", name.to_uppercase()))
+        .map(|name| {
+            format!(
+                "`secrets.{name}` must be set (IRONMONGER_SECRETS_{})",
+                name.to_uppercase()
+            )
+        })
         .collect();
     for name in ["jwt_secret", "signing_key", "webhook_secret"] {
         let text = config.text(&format!("secrets.{name}"));
         let distinct = text.bytes().collect::<std::collections::HashSet<_>>().len();
         if !text.is_empty() && distinct < 8 {
-            reasons.push(format!("`secrets.{name}` is too weak: make one with `openssl rand -hex 32`"));
+            reasons.push(format!(
+                "`secrets.{name}` is too weak: make one with `openssl rand -hex 32`"
+            ));
         }
     }
     if config.text("payments.provider") == "simulated" {
         reasons.push("`payments.provider` is \"simulated\", which takes no money".into());
     }
-    if reasons.is_empty() { Ok(()) } else { bail!("not fit for production:\n  - {}", reasons.join("\n  - ")) }
+    if reasons.is_empty() {
+        Ok(())
+    } else {
+        bail!("not fit for production:\n  - {}", reasons.join("\n  - "))
+    }
 }
 
 /// The secrets of the folder. The first process to come makes them; another one that starts along waits for it.
@@ -104,7 +128,14 @@ fn kept_secrets(folder: &Path) -> Result<Table> {
     prepare(folder)?;
     let path = folder.join(SECRETS);
     let place = || format!("{} cannot be used", path.display());
-    let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(&path).with_context(place)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(place)?;
     file.lock().with_context(place)?;
     let text = fs::read_to_string(&path).with_context(place)?;
     if text.trim().is_empty() {
@@ -119,7 +150,9 @@ fn kept_secrets(folder: &Path) -> Result<Table> {
             secret(),
             secret()
         );
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(place)?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .with_context(place)?;
         return text.parse().with_context(place);
     }
     text.parse().with_context(place)

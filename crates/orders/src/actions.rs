@@ -244,7 +244,11 @@ pub async fn cancel(
             if order.status == OrderStatus::Cancelled
                 && let Some(same) = same_cancel(&order, key.as_deref())
             {
-                return if same { Ok(true) } else { Err(::store::Error::KeyReused.into()) };
+                return if same {
+                    Ok(true)
+                } else {
+                    Err(::store::Error::KeyReused.into())
+                };
             }
             let (mut order, event) = order
                 .cancel(key.clone(), reason.clone(), &by, resume_at, now)

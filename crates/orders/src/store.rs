@@ -273,7 +273,9 @@ pub fn by_key(tx: &mut Tx<'_>, user: UserId, key: &str) -> Result<Option<Order>,
         return Ok(placed);
     }
     let sql = "SELECT order_id, fingerprint FROM orders_joined WHERE user_id = $1 AND checkout_key = $2";
-    let joined = tx.maybe(sql, &args![user, key], |row| Ok((row.get::<OrderId>(0)?, row.get::<String>(1)?)))?;
+    let joined = tx.maybe(sql, &args![user, key], |row| {
+        Ok((row.get::<OrderId>(0)?, row.get::<String>(1)?))
+    })?;
     let Some((id, print)) = joined else { return Ok(None) };
     let order = by_id(tx, id)?;
     Ok(order.map(|order| Order {
@@ -285,7 +287,9 @@ pub fn by_key(tx: &mut Tx<'_>, user: UserId, key: &str) -> Result<Option<Order>,
 /// Remembers that a call with a key of its own got this order, which another call had placed from the same cart:
 /// its repeat gets it too, when the cart has long moved on.
 fn remember_joined(tx: &mut Tx<'_>, placing: &Placing, order: &Order) -> Result<(), Error> {
-    let Some((key, print)) = &placing.key else { return Ok(()) };
+    let Some((key, print)) = &placing.key else {
+        return Ok(());
+    };
     if order.key.as_ref().is_some_and(|(own, _)| own == key) {
         return Ok(());
     }

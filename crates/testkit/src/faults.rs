@@ -48,7 +48,12 @@ struct Planned {
 impl Faults {
     /// The next `times` calls of a service's path meet this fault. A path may end in `*`.
     pub fn plan(&self, service: &'static str, path: &'static str, fault: Fault, times: usize) {
-        let next = Some(Planned { service, path, fault, times });
+        let next = Some(Planned {
+            service,
+            path,
+            fault,
+            times,
+        });
         *self.state() = Plan { next, happened: 0 };
     }
 

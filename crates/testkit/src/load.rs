@@ -148,7 +148,10 @@ pub struct Load {
 impl Load {
     /// Lets everybody in `stand` shop, as `mix` says and `seed` has it.
     pub fn start(stand: &Stand, mix: Mix, seed: u64) -> Load {
-        let (ledger, ending) = (Arc::new(Mutex::new(Ledger::default())), Arc::new(AtomicBool::new(false)));
+        let (ledger, ending) = (
+            Arc::new(Mutex::new(Ledger::default())),
+            Arc::new(AtomicBool::new(false)),
+        );
         let mut shoppers = JoinSet::new();
         for (number, customer) in stand.customers.iter().enumerate() {
             let shopper = Shopper {
@@ -162,7 +165,11 @@ impl Load {
             };
             shoppers.spawn(shopper.shop());
         }
-        Load { ledger, shoppers, ending }
+        Load {
+            ledger,
+            shoppers,
+            ending,
+        }
     }
 
     /// Lets them shop for a while: the moment of a crash is chance.
@@ -250,7 +257,10 @@ impl Shopper {
     /// One purchase, and what becomes of it.
     async fn buy(&self, count: u64) -> Result<(), Gone> {
         let buyer = if self.chance(self.mix.guests) {
-            let session = self.expect(self.stand.visitor.post("/api/auth/guest", json!({})).try_send().await, &[200])?;
+            let session = self.expect(
+                self.stand.visitor.post("/api/auth/guest", json!({})).try_send().await,
+                &[200],
+            )?;
             let token = session.value()["token"].as_str().expect("a token").to_owned();
             self.stand.visitor.with_token(&token)
         } else {
@@ -268,7 +278,11 @@ impl Shopper {
             body["items"] = json!([{ "productId": self.product(), "quantity": 1 + self.dice.below(3) }]);
         }
         let key = self.chance(self.mix.keys).then(|| format!("{}-{count}", self.name));
-        let call = Purchase { buyer: buyer.clone(), body, key };
+        let call = Purchase {
+            buyer: buyer.clone(),
+            body,
+            key,
+        };
         let answer = match self.expect(call.send(&buyer).await, &[201, 409]) {
             Ok(answer) if answer.status == 201 => answer.value(),
             Ok(refused) => {
@@ -299,7 +313,11 @@ impl Shopper {
         } else if answer["order"]["paymentStatus"] == "completed" && self.chance(self.mix.refund) {
             self.note(|ledger| ledger.acks[place].refunded = Asked::InDoubt);
             let path = format!("/api/payments/{id}/refund");
-            let body = if self.chance(50) { json!({}) } else { json!({ "amount": 1.5 }) };
+            let body = if self.chance(50) {
+                json!({})
+            } else {
+                json!({ "amount": 1.5 })
+            };
             self.expect(self.stand.admin.post(&path, body).try_send().await, &[200])?;
             self.note(|ledger| ledger.acks[place].refunded = Asked::Done);
         } else if answer["paymentError"].is_object() && self.chance(30) {
@@ -311,7 +329,13 @@ impl Shopper {
 
     /// How it is paid.
     fn means(&self) -> Value {
-        let Mix { slow, declined, flaky, on_delivery, .. } = self.mix;
+        let Mix {
+            slow,
+            declined,
+            flaky,
+            on_delivery,
+            ..
+        } = self.mix;
         let dice = self.dice.below(100);
         let token = |token: &str| json!({ "paymentToken": token });
         match dice {
@@ -344,28 +368,46 @@ impl Ledger {
     /// # Panics
     /// When one does not.
     pub async fn is_repeatable(&self, fresh: &Client) -> Vec<Ack> {
-        let known = self.acks.iter().flat_map(|ack| ack.calls.iter().map(|call| (call, Some(&ack.id))));
+        let known = self
+            .acks
+            .iter()
+            .flat_map(|ack| ack.calls.iter().map(|call| (call, Some(&ack.id))));
         let calls = known.chain(self.doubts.iter().map(|call| (call, None)));
-        let repeats = calls.filter(|(call, _)| call.key.is_some()).map(|(call, id)| async move {
-            let buyer = fresh.with_token(call.buyer.token());
-            let mut wanted = id.cloned();
-            let mut status = String::new();
-            for _ in 0..2 {
-                let answer = call.send(&buyer).await.expect("an answer");
-                match answer.status {
-                    201 => {
-                        let named = answer.value()["orderId"].as_str().expect("an order's id").to_owned();
-                        status = answer.value()["status"].as_str().expect("a status").to_owned();
-                        assert_eq!(&named, wanted.get_or_insert(named.clone()), "a repeated call names another order");
+        let repeats = calls
+            .filter(|(call, _)| call.key.is_some())
+            .map(|(call, id)| async move {
+                let buyer = fresh.with_token(call.buyer.token());
+                let mut wanted = id.cloned();
+                let mut status = String::new();
+                for _ in 0..2 {
+                    let answer = call.send(&buyer).await.expect("an answer");
+                    match answer.status {
+                        201 => {
+                            let named = answer.value()["orderId"].as_str().expect("an order's id").to_owned();
+                            status = answer.value()["status"].as_str().expect("a status").to_owned();
+                            assert_eq!(
+                                &named,
+                                wanted.get_or_insert(named.clone()),
+                                "a repeated call names another order"
+                            );
+                        }
+                        // Its first run refused it, or its cart never was filled.
+                        400 | 409 if wanted.is_none() => return None,
+                        other => panic!(
+                            "the repeat of a call that placed {wanted:?} is answered {other}: {}",
+                            answer.text()
+                        ),
                     }
-                    // Its first run refused it, or its cart never was filled.
-                    400 | 409 if wanted.is_none() => return None,
-                    other => panic!("the repeat of a call that placed {wanted:?} is answered {other}: {}", answer.text()),
                 }
-            }
-            let found = wanted.filter(|_| id.is_none())?;
-            Some(Ack { id: found, status, cancelled: Asked::No, refunded: Asked::No, calls: vec![call.clone()] })
-        });
+                let found = wanted.filter(|_| id.is_none())?;
+                Some(Ack {
+                    id: found,
+                    status,
+                    cancelled: Asked::No,
+                    refunded: Asked::No,
+                    calls: vec![call.clone()],
+                })
+            });
         join_all(repeats).await.into_iter().flatten().collect()
     }
 
@@ -401,7 +443,13 @@ impl Ledger {
 impl Ack {
     async fn is_kept(&self, admin: &Client) {
         let answer = admin.get(&format!("/api/orders/{}", self.id)).send().await;
-        assert_eq!(answer.status, 200, "an acknowledged order is lost: {} {}", self.id, answer.text());
+        assert_eq!(
+            answer.status,
+            200,
+            "an acknowledged order is lost: {} {}",
+            self.id,
+            answer.text()
+        );
         let order = answer.value();
         let status = order["status"].as_str().expect("a status");
         let may = match (self.status.as_str(), self.cancelled) {
@@ -411,8 +459,16 @@ impl Ack {
             ("pending", _) => ["pending", "confirmed", "failed"].contains(&status),
             _ => status == self.status,
         };
-        let Ack { id, status: told, cancelled, .. } = self;
-        assert!(may, "{id} was acknowledged as {told} (cancelled: {cancelled:?}), and is {status}");
+        let Ack {
+            id,
+            status: told,
+            cancelled,
+            ..
+        } = self;
+        assert!(
+            may,
+            "{id} was acknowledged as {told} (cancelled: {cancelled:?}), and is {status}"
+        );
     }
 
     async fn is_settled(&self, admin: &Client) {
@@ -428,10 +484,18 @@ impl Ack {
         let money = |name: &str| payment[name].to_string().parse::<f64>().expect("an amount");
         let (captured, refunded) = (money("captured"), money("refunded"));
         if self.cancelled == Asked::Done {
-            assert_eq!(captured, refunded, "{} is cancelled, its money did not go back once: {payment}", self.id);
+            assert_eq!(
+                captured, refunded,
+                "{} is cancelled, its money did not go back once: {payment}",
+                self.id
+            );
         }
         if self.refunded == Asked::Done {
-            assert!(refunded > 0.0 && refunded <= captured, "{} was refunded: {payment}", self.id);
+            assert!(
+                refunded > 0.0 && refunded <= captured,
+                "{} was refunded: {payment}",
+                self.id
+            );
         }
     }
 }

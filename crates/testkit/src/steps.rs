@@ -134,7 +134,12 @@ impl Books {
         ];
         let mut unrest = Vec::new();
         for question in questions {
-            unrest.extend(self.rows(&question).await.into_iter().filter_map(|row| row.into_iter().next().flatten()));
+            unrest.extend(
+                self.rows(&question)
+                    .await
+                    .into_iter()
+                    .filter_map(|row| row.into_iter().next().flatten()),
+            );
         }
         unrest
     }
@@ -160,7 +165,8 @@ impl Books {
              JOIN orders_order o ON o.id = l.order_id \
              WHERE o.status IN ('confirmed', 'processing', 'shipped', 'delivered') GROUP BY l.variant_id";
         let rows = self.rows(sql).await.into_iter();
-        rows.filter_map(|row| Some((row[0].clone()?, row[1].as_ref()?.parse().ok()?))).collect()
+        rows.filter_map(|row| Some((row[0].clone()?, row[1].as_ref()?.parse().ok()?)))
+            .collect()
     }
 
     /// How many orders there are, refused ones too.
@@ -169,20 +175,26 @@ impl Books {
     /// When the books cannot be read.
     pub async fn orders(&self) -> usize {
         let rows = self.rows("SELECT count(*) FROM orders_order").await;
-        number(&rows[0][0]).and_then(|count| count.try_into().ok()).unwrap_or_default()
+        number(&rows[0][0])
+            .and_then(|count| count.try_into().ok())
+            .unwrap_or_default()
     }
 
     /// The ids of the orders in files that may be no database any more: none then.
     pub fn known_orders(&self) -> Vec<String> {
         let Books::Files(folder) = self else { return Vec::new() };
         let rows = of_files(folder, "SELECT id FROM orders_order").unwrap_or_default();
-        rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect()
+        rows.into_iter()
+            .filter_map(|row| row.into_iter().next().flatten())
+            .collect()
     }
 
     async fn rows(&self, sql: &str) -> Vec<Row> {
         match self {
             Books::Files(folder) => of_files(folder, sql).unwrap_or_else(|fault| panic!("{sql}: {fault}")),
-            Books::Server(url) => of_server(url, sql).await.unwrap_or_else(|fault| panic!("{sql}: {fault}")),
+            Books::Server(url) => of_server(url, sql)
+                .await
+                .unwrap_or_else(|fault| panic!("{sql}: {fault}")),
         }
     }
 }
@@ -228,7 +240,17 @@ fn number(text: &Option<String>) -> Option<i64> {
 
 /// The step at which an order is. None: it waits for its payer, or only has to note that it rests.
 fn step(row: &Row, now: i64) -> Option<Step> {
-    let [status, payment, method, expires, ordered, reservation, captured, generation] = row.as_slice() else {
+    let [
+        status,
+        payment,
+        method,
+        expires,
+        ordered,
+        reservation,
+        captured,
+        generation,
+    ] = row.as_slice()
+    else {
         return None;
     };
     let is = |text: &Option<String>, word: &str| text.as_deref() == Some(word);
@@ -263,7 +285,10 @@ mod tests {
 
     #[track_caller]
     fn check(row: &str, wanted: Option<Step>) {
-        let row: Row = row.split(' ').map(|word| (word != "-").then(|| word.to_owned())).collect();
+        let row: Row = row
+            .split(' ')
+            .map(|word| (word != "-").then(|| word.to_owned()))
+            .collect();
         assert_eq!(step(&row, 50), wanted, "{row:?}");
     }
 
@@ -273,8 +298,14 @@ mod tests {
         check("pending pending credit_card 99 1 reserved - 1", Some(Step::Pay));
         check("pending processing credit_card 99 1 reserved 0 1", Some(Step::Pay));
         check("pending pending credit_card 99 1 reserved 500 1", Some(Step::Confirm));
-        check("pending pending cash_on_delivery 99 1 reserved - 1", Some(Step::Confirm));
-        check("confirmed completed credit_card 99 1 reserved 500 1", Some(Step::Settle));
+        check(
+            "pending pending cash_on_delivery 99 1 reserved - 1",
+            Some(Step::Confirm),
+        );
+        check(
+            "confirmed completed credit_card 99 1 reserved 500 1",
+            Some(Step::Settle),
+        );
         check("confirmed completed credit_card 99 1 settled 500 1", Some(Step::Clear));
         check("confirmed completed credit_card 99 1 settled 500 2", None);
         check("confirmed completed credit_card 99 - settled 500 -", None);

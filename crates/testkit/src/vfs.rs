@@ -280,7 +280,16 @@ unsafe extern "C" fn open(
     out: *mut c_int,
 ) -> c_int {
     let handle = file.cast::<Handle>();
-    unsafe { ptr::write(handle, Handle { methods: ptr::null(), vfs: vfs(raw), path: ptr::null_mut() }) };
+    unsafe {
+        ptr::write(
+            handle,
+            Handle {
+                methods: ptr::null(),
+                vfs: vfs(raw),
+                path: ptr::null_mut(),
+            },
+        )
+    };
     let mut images = unsafe { vfs(raw) }.state.images();
     if images.lost {
         return ffi::SQLITE_CANTOPEN;
@@ -323,7 +332,12 @@ unsafe extern "C" fn delete(raw: RawVfs, name: *const c_char, sync_dir: c_int) -
 unsafe extern "C" fn access(raw: RawVfs, name: *const c_char, flags: c_int, out: *mut c_int) -> c_int {
     let images = unsafe { vfs(raw) }.state.images();
     // The system takes an empty file for none, and a log that was never flushed is empty there.
-    if flags == ffi::SQLITE_ACCESS_EXISTS && images.open.get(&unsafe { path_of(name) }).is_some_and(|image| !image.bytes.is_empty()) {
+    if flags == ffi::SQLITE_ACCESS_EXISTS
+        && images
+            .open
+            .get(&unsafe { path_of(name) })
+            .is_some_and(|image| !image.bytes.is_empty())
+    {
         unsafe { *out = 1 };
         return ffi::SQLITE_OK;
     }
@@ -373,7 +387,11 @@ unsafe extern "C" fn read(file: RawFile, out: *mut c_void, length: c_int, at: ff
             let out = std::slice::from_raw_parts_mut(out.cast::<u8>(), wanted);
             out[..there.len()].copy_from_slice(there);
             out[there.len()..].fill(0);
-            if there.len() == wanted { ffi::SQLITE_OK } else { ffi::SQLITE_IOERR_SHORT_READ }
+            if there.len() == wanted {
+                ffi::SQLITE_OK
+            } else {
+                ffi::SQLITE_IOERR_SHORT_READ
+            }
         })
     };
     copied.unwrap_or_else(|| pass!(file, xRead, out, length, at))
@@ -382,7 +400,10 @@ unsafe extern "C" fn read(file: RawFile, out: *mut c_void, length: c_int, at: ff
 unsafe extern "C" fn write(file: RawFile, from: *const c_void, length: c_int, at: ffi::sqlite3_int64) -> c_int {
     let written = unsafe {
         imaged(file, ffi::SQLITE_IOERR_WRITE, |image, _| {
-            image.write(at as usize, std::slice::from_raw_parts(from.cast::<u8>(), length as usize));
+            image.write(
+                at as usize,
+                std::slice::from_raw_parts(from.cast::<u8>(), length as usize),
+            );
             ffi::SQLITE_OK
         })
     };
@@ -485,7 +506,9 @@ mod tests {
             db.execute("INSERT INTO t VALUES (?1)", [n]).unwrap();
         }
         let reader = Connection::open_with_flags_and_vfs(&file, OpenFlags::default(), disk.name()).unwrap();
-        let seen: i64 = reader.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        let seen: i64 = reader
+            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(seen, 3, "what is not flushed is seen as long as there is power");
         db.execute_batch("BEGIN; INSERT INTO t VALUES (3)").unwrap();
         disk.lose_power(chance);

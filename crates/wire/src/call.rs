@@ -82,9 +82,7 @@ impl<'a> Call<'a> {
         let body = self.send().await?;
         serde_json::from_slice(&body).map_err(|fault| {
             tracing::error!(peer = name, %fault, "an answer of a peer cannot be read");
-            Problem::unavailable(format!(
-                "The {name} service gave an answer that cannot be read."
-            ))
+            Problem::unavailable(format!("The {name} service gave an answer that cannot be read."))
         })
     }
 
@@ -105,10 +103,7 @@ impl<'a> Call<'a> {
     #[allow(clippy::disallowed_methods)] // The runtime's clock bounds the call; tests can pause it.
     async fn send(self) -> Result<Bytes, Problem> {
         let body = self.body.clone()?;
-        let cx = self
-            .cx
-            .clone()
-            .until(tokio::time::Instant::now() + TIMEOUT_DEFAULT);
+        let cx = self.cx.clone().until(tokio::time::Instant::now() + TIMEOUT_DEFAULT);
         let deadline = cx.deadline().unwrap_or_else(tokio::time::Instant::now);
         let mut wait = RETRY_WAIT;
         let mut tries = 1;
@@ -125,29 +120,23 @@ impl<'a> Call<'a> {
                     )));
                 }
             };
-            let transient = problem.status == StatusCode::SERVICE_UNAVAILABLE
-                || problem.status == StatusCode::BAD_GATEWAY;
+            let transient =
+                problem.status == StatusCode::SERVICE_UNAVAILABLE || problem.status == StatusCode::BAD_GATEWAY;
             if !transient || !self.repeatable || tries >= RETRIES_MAX {
                 return Err(problem);
             }
-            tokio::time::sleep_until((tokio::time::Instant::now() + jitter(wait)).min(deadline))
-                .await;
+            tokio::time::sleep_until((tokio::time::Instant::now() + jitter(wait)).min(deadline)).await;
             tries += 1;
             wait *= 2;
         }
     }
 
     async fn attempt(&self, cx: &Cx, body: Bytes) -> Result<Bytes, Problem> {
-        let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(&self.path);
+        let mut request = Request::builder().method(self.method.clone()).uri(&self.path);
         if let Some(headers) = request.headers_mut() {
             cx.write(headers);
             if !body.is_empty() {
-                headers.insert(
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json"),
-                );
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             }
             let badge = self
                 .peer
@@ -170,12 +159,7 @@ impl<'a> Call<'a> {
             .collect()
             .await;
         let body = body
-            .map_err(|_| {
-                Problem::unavailable(format!(
-                    "The {} service broke off its answer.",
-                    self.peer.name()
-                ))
-            })?
+            .map_err(|_| Problem::unavailable(format!("The {} service broke off its answer.", self.peer.name())))?
             .to_bytes();
         if status.is_success() {
             return Ok(body);

@@ -57,9 +57,7 @@ impl Cx {
 
     /// To be answered by `deadline`, if that is earlier than before.
     pub fn until(self, deadline: Instant) -> Self {
-        self.edit(|context| {
-            context.deadline = Some(context.deadline.map_or(deadline, |old| old.min(deadline)))
-        })
+        self.edit(|context| context.deadline = Some(context.deadline.map_or(deadline, |old| old.min(deadline))))
     }
 
     /// Without a deadline: for work that goes on after its caller has been answered.

@@ -127,31 +127,17 @@ impl Peer {
     }
 
     /// A call in the context `cx`; send it with one of [`Call`]'s last methods.
-    pub fn call<'a>(
-        &'a self,
-        cx: &'a Cx,
-        method: http::Method,
-        path: impl Into<String>,
-    ) -> Call<'a> {
+    pub fn call<'a>(&'a self, cx: &'a Cx, method: http::Method, path: impl Into<String>) -> Call<'a> {
         Call::new(self, cx, method, path.into())
     }
 
     /// Passes a request on as it is, streaming both bodies. Errors: 503 when the peer cannot be reached.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, Problem> {
         match &self.place {
-            Place::Absent => {
-                Err(self.down("is not part of this process and no address is configured for it"))
-            }
+            Place::Absent => Err(self.down("is not part of this process and no address is configured for it")),
             Place::Local(late) => {
-                let router = late
-                    .0
-                    .get()
-                    .ok_or_else(|| self.down("is still starting"))?
-                    .clone();
-                router
-                    .oneshot(request)
-                    .await
-                    .map_err(|never| match never {})
+                let router = late.0.get().ok_or_else(|| self.down("is still starting"))?.clone();
+                router.oneshot(request).await.map_err(|never| match never {})
             }
             Place::Remote { client, authority } => {
                 let path = request
@@ -164,9 +150,8 @@ impl Peer {
                     .authority(authority.clone())
                     .path_and_query(path)
                     .build();
-                *request.uri_mut() = uri.map_err(|_| {
-                    Problem::invalid("the address of the request cannot be passed on")
-                })?;
+                *request.uri_mut() =
+                    uri.map_err(|_| Problem::invalid("the address of the request cannot be passed on"))?;
                 *request.version_mut() = http::Version::HTTP_11;
                 let answer = client
                     .request(request)

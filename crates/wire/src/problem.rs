@@ -49,11 +49,7 @@ pub struct FieldFault {
 
 impl Problem {
     /// A problem of `status` with a stable `code` and a sentence for people.
-    pub fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let code = code.into();
         Self {
             kind: format!("/docs#{code}"),
@@ -202,10 +198,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
         let response = problem.into_response();
         assert_eq!(
-            (
-                response.status().as_u16(),
-                &response.headers()["retry-after"]
-            ),
+            (response.status().as_u16(), &response.headers()["retry-after"]),
             (409, &HeaderValue::from_static("2"))
         );
     }

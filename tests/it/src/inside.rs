@@ -31,22 +31,37 @@ impl Inside {
         let fixed = [
             ("ADMIN_EMAIL", ADMIN_EMAIL),
             ("ADMIN_PASSWORD", ADMIN_PASSWORD),
-            ("IRONMONGER_SECRETS_SIGNING_KEY", "5f1d0c9be2a74386905b7f3e8d1c2a4b6e9f80317c5d4a2b1e0f9d8c7b6a5948"),
-            ("IRONMONGER_SECRETS_WEBHOOK_SECRET", "the provider and the shop both know this"),
+            (
+                "IRONMONGER_SECRETS_SIGNING_KEY",
+                "5f1d0c9be2a74386905b7f3e8d1c2a4b6e9f80317c5d4a2b1e0f9d8c7b6a5948",
+            ),
+            (
+                "IRONMONGER_SECRETS_WEBHOOK_SECRET",
+                "the provider and the shop both know this",
+            ),
         ];
-        let environment = fixed.iter().chain(settings).map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment = fixed
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| (name.to_string(), value.to_string()));
         let mut config = Config::read(None, environment).expect("the settings are right");
         for service in ironmonger::config::SERVICES {
             config.set(&format!("ports.{service}"), 0, ironmonger::config::Origin::Default);
         }
         let services = compose::named(&[]).expect("all services");
-        let bound = serve::bind(&[("gateway", config.address("gateway"))]).await.expect("a free port");
+        let bound = serve::bind(&[("gateway", config.address("gateway"))])
+            .await
+            .expect("a free port");
         let url = format!("http://{}", bound[0].address);
         let composed = compose::compose_with(&config, &services, place, Clock::system(), Ids::random(), seams);
         let composed = composed.await.expect("the shop can be put together");
         let (deps, stop) = (composed.deps.clone(), composed.deps.stop.clone());
         let running = tokio::spawn(serve::run(composed.parts, bound, stop, GRACE));
-        Inside { visitor: Client::connect(&url).await, deps, running }
+        Inside {
+            visitor: Client::connect(&url).await,
+            deps,
+            running,
+        }
     }
 
     /// The administrator.

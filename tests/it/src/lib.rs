@@ -21,7 +21,9 @@ pub fn cents(amount: &Value) -> i64 {
 /// When it is none.
 #[track_caller]
 pub fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_else(|| panic!("{field} of {value} is no text"))
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("{field} of {value} is no text"))
 }
 
 /// A list.

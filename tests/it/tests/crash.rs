@@ -49,7 +49,10 @@ async fn nothing_acknowledged_is_lost_on_postgres() {
 async fn crash(engine: Engine) {
     let rounds = ROUNDS[usize::from(std::env::var_os("IRONMONGER_LONG").is_some())];
     let given = std::env::var("IRONMONGER_CRASH_SEED").ok();
-    let seed = given.map_or_else(|| Ids::random().below(1 << 32), |text| text.parse().expect("a seed is a number"));
+    let seed = given.map_or_else(
+        || Ids::random().below(1 << 32),
+        |text| text.parse().expect("a seed is a number"),
+    );
     println!("{rounds} rounds on {engine:?}; IRONMONGER_CRASH_SEED={seed} repeats their choices");
 
     let mut shop = Shop::start(Shape::One, engine, &SETTINGS).await;
@@ -60,7 +63,10 @@ async fn crash(engine: Engine) {
     for round in 0..rounds {
         let began = Instant::now();
         let dice = Ids::seeded(seed.wrapping_add(round));
-        let aim = hits.iter().find(|(_, count)| **count < HITS_WANTED).map(|(step, _)| *step);
+        let aim = hits
+            .iter()
+            .find(|(_, count)| **count < HITS_WANTED)
+            .map(|(step, _)| *step);
         let aim = aim.filter(|_| round % 2 == 1);
         let since = now();
         let load = Load::start(&stand.afresh(), mix(aim), seed.wrapping_add(round));
@@ -110,8 +116,15 @@ async fn crash(engine: Engine) {
     told.is_settled(&fresh.admin).await;
     stock_is_exact(&shop, &stand).await;
     println!("rounds that hit each step: {}", shown(&hits));
-    let missed: Vec<_> = hits.iter().filter(|(_, count)| **count == 0).map(|(step, _)| step).collect();
-    assert!(missed.is_empty(), "no crash hit {missed:?}: the run proves nothing about them");
+    let missed: Vec<_> = hits
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(step, _)| step)
+        .collect();
+    assert!(
+        missed.is_empty(),
+        "no crash hit {missed:?}: the run proves nothing about them"
+    );
 }
 
 /// Products, and customers to buy them.
@@ -138,7 +151,13 @@ fn mix(aim: Option<Step>) -> Mix {
     let usual = Mix::USUAL;
     match aim {
         Some(Step::Pay) => Mix { slow: 40, ..usual },
-        Some(Step::Clear) => Mix { carts: 100, guests: 60, lines: 8, scarce: 0, ..usual },
+        Some(Step::Clear) => Mix {
+            carts: 100,
+            guests: 60,
+            lines: 8,
+            scarce: 0,
+            ..usual
+        },
         Some(Step::Expire) => Mix { declined: 60, ..usual },
         Some(Step::Undo) => Mix { cancel: 90, ..usual },
         _ => usual,
@@ -166,13 +185,21 @@ async fn stock_is_exact(shop: &Shop, stand: &Stand) {
         let variant = product["variants"][0]["id"].as_str().expect("a variant");
         let left = PLENTY - sold.get(variant).copied().unwrap_or_default();
         let stock = shop.stock(product).await;
-        assert_eq!((&stock["stock"], &stock["reserved"]), (&Value::from(left), &Value::from(0)), "{variant}");
+        assert_eq!(
+            (&stock["stock"], &stock["reserved"]),
+            (&Value::from(left), &Value::from(0)),
+            "{variant}"
+        );
     }
 }
 
 fn shown(steps: &BTreeMap<Step, usize>) -> String {
     let words: Vec<String> = steps.iter().map(|(step, count)| format!("{step} {count}")).collect();
-    if words.is_empty() { "nothing under way".into() } else { words.join(", ") }
+    if words.is_empty() {
+        "nothing under way".into()
+    } else {
+        words.join(", ")
+    }
 }
 
 fn now() -> i64 {

@@ -58,7 +58,11 @@ async fn what_was_acknowledged_survives_a_loss_of_power() {
         dark.told.is_repeatable(&lit.visitor).await;
         Books::Files(folder.clone()).come_to_rest(0).await;
         assert_eq!(shop.findings().await, Vec::<String>::new());
-        println!("round {round}: {} acknowledged, {} flushes", dark.told.acks.len(), dark.flushes);
+        println!(
+            "round {round}: {} acknowledged, {} flushes",
+            dark.told.acks.len(),
+            dark.flushes
+        );
         told.took(dark.told.acks);
         told.is_kept(&lit.admin).await;
         shop.stop().await;
@@ -72,13 +76,22 @@ async fn what_was_acknowledged_survives_a_loss_of_power() {
 async fn without_flushes_orders_are_lost() {
     let home = tempfile::tempdir().expect("a folder");
     let dark = runs_until_dark(home.path(), None, &Ids::random(), false, true).await;
-    assert!(!dark.told.acks.is_empty(), "nothing was acknowledged, so nothing can be lost");
+    assert!(
+        !dark.told.acks.is_empty(),
+        "nothing was acknowledged, so nothing can be lost"
+    );
     let books = tempfile::tempdir().expect("a folder");
     Disk::salvage(&dark.folder, books.path());
     let kept = Books::Files(books.path().to_owned()).known_orders();
     let lost = dark.told.acks.iter().filter(|ack| !kept.contains(&ack.id)).count();
-    println!("{lost} of {} acknowledged orders are lost without flushes", dark.told.acks.len());
-    assert!(lost > 0, "nothing was lost though nothing was flushed: the disk does not forget, or the shop flushes still");
+    println!(
+        "{lost} of {} acknowledged orders are lost without flushes",
+        dark.told.acks.len()
+    );
+    assert!(
+        lost > 0,
+        "nothing was lost though nothing was flushed: the disk does not forget, or the shop flushes still"
+    );
 }
 
 /// Opens the folder on a disk that forgets, lets people shop, and takes the power away.
@@ -104,7 +117,12 @@ async fn runs_until_dark(folder: &Path, stand: Option<Stand>, dice: &Ids, torn: 
     disk.lose_power(torn.then_some(dice));
     let told = load.ended().await;
     shop.stop().await;
-    Dark { folder: folder.to_owned(), stand, told, flushes: disk.flushes() }
+    Dark {
+        folder: folder.to_owned(),
+        stand,
+        told,
+        flushes: disk.flushes(),
+    }
 }
 
 /// The same people at the door of a shop that has started anew.
@@ -136,5 +154,11 @@ async fn open(shop: &Inside) -> Stand {
         customers.push(shop.visitor.with_token(session["token"].as_str().expect("a token")));
     }
     let scarce = product("Tongs".into(), 9).await;
-    Stand { visitor: shop.visitor.clone(), admin, customers, products, scarce }
+    Stand {
+        visitor: shop.visitor.clone(),
+        admin,
+        customers,
+        products,
+        scarce,
+    }
 }

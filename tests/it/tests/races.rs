@@ -72,7 +72,12 @@ async fn cancel_against_checkout(engine: Engine) {
         // The order can be seen while its payment is tried again.
         let calls_off = async {
             let order = until("the order is there", || async {
-                ada.get("/api/orders").send().await.is(200).get(0).map(|order| order["id"].clone())
+                ada.get("/api/orders")
+                    .send()
+                    .await
+                    .is(200)
+                    .get(0)
+                    .map(|order| order["id"].clone())
             });
             let order = order.await;
             by_chance(&track.dice, 10 * HEAD_START_US).await;
@@ -81,7 +86,10 @@ async fn cancel_against_checkout(engine: Engine) {
         let (placed, cancelled) = tokio::join!(checkout, calls_off);
         let placed = placed.is(201);
         cancelled.is(200);
-        assert!(["confirmed", "cancelled"].contains(&placed["status"].as_str().expect("a status")), "{placed}");
+        assert!(
+            ["confirmed", "cancelled"].contains(&placed["status"].as_str().expect("a status")),
+            "{placed}"
+        );
         track.at_rest().await;
         assert_eq!(ada.order(&placed["orderId"]).await["status"], "cancelled");
     }
@@ -99,7 +107,11 @@ async fn expiry_against_confirm(engine: Engine) {
         by_chance(&track.dice, 2 * window.as_micros() as u64).await;
         let paid = pay(&ada, &order).await;
         if paid.status == 201 {
-            assert_eq!(ada.order(&order).await["status"], "confirmed", "a payment that was acknowledged counts");
+            assert_eq!(
+                ada.order(&order).await["status"],
+                "confirmed",
+                "a payment that was acknowledged counts"
+            );
             return 1;
         }
         paid.refused(409, "order_closed");
@@ -178,7 +190,9 @@ async fn webhook_before_the_answer(engine: Engine) {
         let signature = signer.sign(&id, now.seconds(), body.as_bytes());
         let call = visitor.post("/api/payments/webhooks/simulated", Value::Null);
         let call = call.body("application/json", body).header("webhook-id", &id);
-        call.header("webhook-timestamp", &now.seconds().to_string()).header("webhook-signature", &signature).send()
+        call.header("webhook-timestamp", &now.seconds().to_string())
+            .header("webhook-signature", &signature)
+            .send()
     };
     tell("att_01j9zk3v5w8q2m4n6p7r8s9t0v".into()).await.is(204);
     let heats = (0..HEATS).map(|_| async {
@@ -234,7 +248,11 @@ async fn refund_twice(engine: Engine) {
             answer.refused(409, "refund_exceeds_captured");
         }
         let payment = payment(&ada, &order).await;
-        assert_eq!(payment["refunded"], if heat % 3 == 1 { json!(6.0) } else { json!(10.0) }, "{payment}");
+        assert_eq!(
+            payment["refunded"],
+            if heat % 3 == 1 { json!(6.0) } else { json!(10.0) },
+            "{payment}"
+        );
         assert_eq!(payment["refunds"].as_array().map(Vec::len), Some(1), "{payment}");
     }
     track.balances(&product, 100, HEATS as i64).await;
@@ -253,7 +271,11 @@ async fn a_line_added_while_the_cart_is_ordered(engine: Engine) {
         assert_eq!(placed["status"], "confirmed");
         let cart = ada.get("/api/cart").send().await.is(200);
         let pieces = |lines: &Value, product: &Value| -> i64 {
-            let own = lines.as_array().into_iter().flatten().filter(|line| line["productId"] == product["id"]);
+            let own = lines
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|line| line["productId"] == product["id"]);
             own.filter_map(|line| line["quantity"].as_i64()).sum()
         };
         let (ordered, left) = (&placed["order"]["items"], &cart["cart"]);
@@ -324,21 +346,32 @@ async fn ten_times(engine: Engine, mut body: Value, keyed: bool) {
     }
     for heat in 0..HEATS {
         // Customers and guests.
-        let ada = if heat % 2 == 0 { track.shop.customer("ada").await } else { track.shop.guest().await };
+        let ada = if heat % 2 == 0 {
+            track.shop.customer("ada").await
+        } else {
+            track.shop.guest().await
+        };
         if !of_items {
             ada.add(&product, 1).await;
         }
         let key = track.shop.name("checkout");
         let answers = join_all((0..10).map(|_| async {
             let call = ada.post("/api/orders", body.clone());
-            if keyed { call.key(&key).send().await } else { call.send().await }
+            if keyed {
+                call.key(&key).send().await
+            } else {
+                call.send().await
+            }
         }));
         let placed: Vec<Value> = answers.await.into_iter().map(|answer| answer.is(201)).collect();
         for one in &placed {
             assert_eq!(one["orderId"], placed[0]["orderId"]);
             assert_eq!(one["status"], "confirmed", "{one}");
         }
-        assert_eq!(ada.get("/api/orders").send().await.is(200).as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            ada.get("/api/orders").send().await.is(200).as_array().map(Vec::len),
+            Some(1)
+        );
         let payment = payment(&ada, &placed[0]["orderId"]).await;
         assert_eq!(payment["attempts"].as_array().map(Vec::len), Some(1), "{payment}");
         assert_eq!(payment["captured"], payment["amount"], "{payment}");
@@ -354,7 +387,10 @@ struct Track {
 
 impl Track {
     async fn new(engine: Engine, settings: &[(&str, &str)]) -> Track {
-        Track { shop: Shop::start(Shape::One, engine, settings).await, dice: Ids::random() }
+        Track {
+            shop: Shop::start(Shape::One, engine, settings).await,
+            dice: Ids::random(),
+        }
     }
 
     async fn product(&self, stock: i64) -> Value {
@@ -388,7 +424,11 @@ impl Track {
         self.at_rest().await;
         self.shop.balances();
         let stock = self.shop.stock(product).await;
-        assert_eq!((&stock["stock"], &stock["reserved"]), (&json!(there - sold), &json!(0)), "{stock}");
+        assert_eq!(
+            (&stock["stock"], &stock["reserved"]),
+            (&json!(there - sold), &json!(0)),
+            "{stock}"
+        );
     }
 }
 
@@ -411,7 +451,10 @@ async fn cancel(who: &Client, order: &Value) -> Answer {
 }
 
 async fn payment(who: &Client, order: &Value) -> Value {
-    who.get(&format!("/api/payments/{}", order.as_str().expect("an id"))).send().await.is(200)
+    who.get(&format!("/api/payments/{}", order.as_str().expect("an id")))
+        .send()
+        .await
+        .is(200)
 }
 
 fn dice_id(dice: &Ids, now: base::Time) -> String {

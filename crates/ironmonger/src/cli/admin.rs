@@ -20,8 +20,14 @@ pub async fn create(config: &mut Config, email: &str, password: Option<String>) 
     desk.close().await;
     match made {
         Ok(user) => {
-            println!("{email} is an administrator now (user number {}).", user.number.unwrap_or_default());
-            println!("Sign in:  curl -s http://{}/api/auth/login -H 'content-type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"…\"}}'", config.address("gateway"));
+            println!(
+                "{email} is an administrator now (user number {}).",
+                user.number.unwrap_or_default()
+            );
+            println!(
+                "Sign in:  curl -s http://{}/api/auth/login -H 'content-type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"…\"}}'",
+                config.address("gateway")
+            );
             Ok(ExitCode::SUCCESS)
         }
         Err(problem) => bail!("{problem}"),
@@ -34,7 +40,13 @@ fn ask() -> Result<String> {
         std::io::stderr().flush()?;
     }
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("the password cannot be read")?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("the password cannot be read")?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
-    if password.is_empty() { bail!("a password is needed: --password, ADMIN_PASSWORD, or a line on standard input") } else { Ok(password) }
+    if password.is_empty() {
+        bail!("a password is needed: --password, ADMIN_PASSWORD, or a line on standard input")
+    } else {
+        Ok(password)
+    }
 }

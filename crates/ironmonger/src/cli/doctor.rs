@@ -15,10 +15,21 @@ const SHOWN_MAX: usize = 50;
 /// Reads the books and says what is wrong where.
 pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
     let desk = Desk::open(config).await?;
-    eprintln!("{}", if desk.running { "Asking the running server …" } else { "Reading the databases …" });
+    eprintln!(
+        "{}",
+        if desk.running {
+            "Asking the running server …"
+        } else {
+            "Reading the databases …"
+        }
+    );
     let report = doctor::examine(&desk.deps.of("doctor"), Duration::from_secs(rested)).await;
     desk.close().await;
-    let Report { orders, unrested, findings } = report?;
+    let Report {
+        orders,
+        unrested,
+        findings,
+    } = report?;
     for finding in findings.iter().take(SHOWN_MAX) {
         println!("{finding}");
     }
@@ -30,7 +41,10 @@ pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
         println!("The books balance: {judged}.");
         return Ok(ExitCode::SUCCESS);
     }
-    let rules: Vec<String> = doctor::by_rule(&findings).into_iter().map(|(rule, count)| format!("{count} × {rule}")).collect();
+    let rules: Vec<String> = doctor::by_rule(&findings)
+        .into_iter()
+        .map(|(rule, count)| format!("{count} × {rule}"))
+        .collect();
     println!("The books do not balance ({}): {judged}.", rules.join(", "));
     Ok(ExitCode::FAILURE)
 }

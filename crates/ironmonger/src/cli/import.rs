@@ -39,7 +39,8 @@ pub async fn run(config: &mut Config, path: &Path, stock: Stock) -> Result<ExitC
     let length = file.metadata().map(|facts| facts.len()).unwrap_or_default();
     let desk = Desk::open(config).await?;
     let bar = ProgressBar::new(length).with_style(
-        ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let sent = send(&desk.deps, stock, chunks(file, bar.clone())).await;
     bar.finish_and_clear();
@@ -61,14 +62,21 @@ pub async fn run(config: &mut Config, path: &Path, stock: Stock) -> Result<ExitC
     if report.failed_rows == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} rows are broken; {} products stayed out because of them.", report.failed_rows, report.left_out);
+    println!(
+        "{} rows are broken; {} products stayed out because of them.",
+        report.failed_rows, report.left_out
+    );
     Ok(ExitCode::FAILURE)
 }
 
 /// Fills an empty catalogue with the sample. Answers whether it did.
 pub async fn sample(deps: &Deps) -> Result<bool> {
     let catalog = deps.of("cli").peers.peer("catalog");
-    let any: Vec<Product> = catalog.call(&cx(deps), Method::GET, "/products").query(&[("limit", 1)]).fetch().await?;
+    let any: Vec<Product> = catalog
+        .call(&cx(deps), Method::GET, "/products")
+        .query(&[("limit", 1)])
+        .fetch()
+        .await?;
     if !any.is_empty() {
         return Ok(false);
     }
@@ -93,14 +101,21 @@ async fn send(deps: &Deps, stock: Stock, csv: Body) -> Result<ImportReport, Prob
         .method(Method::POST)
         .uri(format!("/products/import{query}"))
         .header(header::CONTENT_TYPE, "text/csv")
-        .header(header::AUTHORIZATION, format!("Bearer {}", deps.keys.service_token("cli")))
+        .header(
+            header::AUTHORIZATION,
+            format!("Bearer {}", deps.keys.service_token("cli")),
+        )
         .body(csv)
         .map_err(|_| Problem::internal())?;
     let answer = catalog.forward(request).await?;
     let status = answer.status();
     let broken = |_| Problem::unavailable("The catalogue broke off its answer.");
     let body = answer.into_body().collect().await.map_err(broken)?.to_bytes();
-    let unreadable = |_| Problem::unavailable(format!("The catalogue answered {status} with something that cannot be read."));
+    let unreadable = |_| {
+        Problem::unavailable(format!(
+            "The catalogue answered {status} with something that cannot be read."
+        ))
+    };
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(unreadable);
     }

@@ -21,7 +21,8 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
     let _locks = folder::lock(&config.data(), &services)?;
     let addresses = compose::addresses(config, &services);
     let bound = serve::bind(&addresses).await?;
-    let Composed { parts, deps } = compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
+    let Composed { parts, deps } =
+        compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
     if sample && services.contains(&"catalog") {
         import::sample(&deps).await?;
     }
@@ -30,10 +31,15 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         wait_for_signal().await;
         stop.stop();
     });
-    let gateway = bound.iter().find(|bound| bound.service == "gateway").map(|bound| bound.address);
+    let gateway = bound
+        .iter()
+        .find(|bound| bound.service == "gateway")
+        .map(|bound| bound.address);
     match gateway {
         Some(address) if greet => welcome(config, &format!("http://{address}")),
-        _ => bound.iter().for_each(|bound| println!("{} listens on http://{}", bound.service, bound.address)),
+        _ => bound
+            .iter()
+            .for_each(|bound| println!("{} listens on http://{}", bound.service, bound.address)),
     }
     let _ = std::io::stdout().flush();
     let grace = Duration::from_secs(config.number("limits.shutdown_seconds").unsigned_abs());
@@ -43,7 +49,8 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
 
 /// Waits for Ctrl-C or SIGTERM. Without handlers for them the process would end at once, and that is safe as well.
 async fn wait_for_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -57,8 +64,14 @@ fn welcome(config: &Config, url: &str) {
     println!("{} is open: {url}", config.text("shop.name"));
     println!();
     println!("  API reference   {url}/docs");
-    println!("  Data            {}  (delete the folder to begin anew)", data.display());
-    println!("  Become admin    ironmonger admin create --email you@example.com --data {}", data.display());
+    println!(
+        "  Data            {}  (delete the folder to begin anew)",
+        data.display()
+    );
+    println!(
+        "  Become admin    ironmonger admin create --email you@example.com --data {}",
+        data.display()
+    );
     println!("                  (or `cargo run --release -- admin create --email you@example.com`)");
     println!();
     println!("Try it:");

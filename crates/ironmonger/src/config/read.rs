@@ -10,13 +10,22 @@ use toml::{Table, Value};
 use super::{ALIASES, Config, DEFAULT, Mistakes, Origin, SERVICES};
 
 /// Variables that are ours but no settings: the suite's own.
-const NOT_SETTINGS: [&str; 5] = ["IRONMONGER_BIN", "IRONMONGER_LONG", "IRONMONGER_SKIPS", "IRONMONGER_SHARED_DATA", "IRONMONGER_TEST_POSTGRES"];
+const NOT_SETTINGS: [&str; 5] = [
+    "IRONMONGER_BIN",
+    "IRONMONGER_LONG",
+    "IRONMONGER_SKIPS",
+    "IRONMONGER_SHARED_DATA",
+    "IRONMONGER_TEST_POSTGRES",
+];
 /// The shortest shared secret, as RFC 7518 §3.2 wants it for HS256.
 const SECRET_MIN: usize = 32;
 
 impl Config {
     /// Reads the file (its path and text) and the environment over the defaults.
-    pub fn read(file: Option<(PathBuf, String)>, environment: impl Iterator<Item = (String, String)>) -> Result<Config, Mistakes> {
+    pub fn read(
+        file: Option<(PathBuf, String)>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, Mistakes> {
         let mut mistakes = Vec::new();
         let mut values = BTreeMap::new();
         match DEFAULT.parse::<Table>() {
@@ -31,7 +40,11 @@ impl Config {
         }
         config.take_environment(environment, &mut mistakes);
         config.check(&mut mistakes);
-        if mistakes.is_empty() { Ok(config) } else { Err(Mistakes(mistakes)) }
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(Mistakes(mistakes))
+        }
     }
 
     fn take_file(&mut self, path: PathBuf, text: &str, mistakes: &mut Vec<String>) {
@@ -56,20 +69,30 @@ impl Config {
         let names: BTreeMap<String, String> = self
             .values
             .keys()
-            .map(|name| (format!("IRONMONGER_{}", name.to_uppercase().replace('.', "_")), name.clone()))
+            .map(|name| {
+                (
+                    format!("IRONMONGER_{}", name.to_uppercase().replace('.', "_")),
+                    name.clone(),
+                )
+            })
             .chain(ALIASES.map(|(variable, name)| (variable.to_owned(), name.to_owned())))
             .collect();
         for (variable, text) in environment {
             let Some(name) = names.get(&variable) else {
                 if variable.starts_with("IRONMONGER_") && !NOT_SETTINGS.contains(&variable.as_str()) {
-                    mistakes.push(format!("the environment variable {variable} is no setting; `ironmonger config` lists them"));
+                    mistakes.push(format!(
+                        "the environment variable {variable} is no setting; `ironmonger config` lists them"
+                    ));
                 }
                 continue;
             };
             let known = &self.values[name].0;
             match parsed(known, &text) {
                 Some(value) => self.set(name, value, Origin::Environment(variable)),
-                None => mistakes.push(format!("the environment variable {variable} must be {}, not {text:?}", wanted(known))),
+                None => mistakes.push(format!(
+                    "the environment variable {variable} must be {}, not {text:?}",
+                    wanted(known)
+                )),
             }
         }
     }
@@ -89,17 +112,29 @@ impl Config {
             }
             let peer = format!("peers.{service}"); // Empty for the gateway, which is nobody's peer.
             let url = self.text(&peer);
-            if !url.is_empty() && let Err(fault) = wire::Peer::remote("peer", url) {
+            if !url.is_empty()
+                && let Err(fault) = wire::Peer::remote("peer", url)
+            {
                 wrong(&peer, &fault);
             }
         }
-        for (name, most) in [("tokens.access_minutes", 24 * 60), ("tokens.refresh_days", 365), ("passwords.minimum", 128), ("orders.payment_window_seconds", 60 * 60 * 24 * 30), ("limits.shutdown_seconds", 600), ("limits.lease_seconds", 600)] {
+        for (name, most) in [
+            ("tokens.access_minutes", 24 * 60),
+            ("tokens.refresh_days", 365),
+            ("passwords.minimum", 128),
+            ("orders.payment_window_seconds", 60 * 60 * 24 * 30),
+            ("limits.shutdown_seconds", 600),
+            ("limits.lease_seconds", 600),
+        ] {
             if !(1..=most).contains(&self.number(name)) {
                 wrong(name, &format!("must be from 1 to {most}"));
             }
         }
         if self.text("payments.provider") != "simulated" {
-            wrong("payments.provider", "must be \"simulated\": there is no other provider yet");
+            wrong(
+                "payments.provider",
+                "must be \"simulated\": there is no other provider yet",
+            );
         }
         if !matches!(self.text("log.format"), "text" | "json") {
             wrong("log.format", "must be \"text\" or \"json\"");
@@ -122,13 +157,19 @@ impl Config {
     /// A hint for a misspelt name: the setting that differs least.
     fn nearest(&self, name: &str) -> String {
         let best = self.values.keys().map(|known| (distance(known, name), known)).min();
-        best.filter(|(distance, _)| *distance <= 3).map(|(_, known)| format!("; did you mean `{known}`?")).unwrap_or_default()
+        best.filter(|(distance, _)| *distance <= 3)
+            .map(|(_, known)| format!("; did you mean `{known}`?"))
+            .unwrap_or_default()
     }
 }
 
 fn flatten(prefix: &str, table: Table, take: &mut impl FnMut(String, Value)) {
     for (name, value) in table {
-        let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        let name = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}.{name}")
+        };
         match value {
             Value::Table(inner) => flatten(&name, inner, take),
             value => take(name, value),

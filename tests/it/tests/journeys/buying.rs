@@ -11,14 +11,31 @@ pub async fn visitor_becomes_customer_and_buys(shop: &Shop) {
     let ada = shop.customer("ada").await;
     ada.add(&nails, 200).await;
     let cart = ada.add(&hammer, 1).await;
-    assert_eq!(each(&cart["cart"], "name"), [text(&nails, "name"), text(&hammer, "name")]);
-    assert_eq!((cents(&cart["cart"][0]["subtotal"]), cents(&cart["total"])), (1000, 2990));
+    assert_eq!(
+        each(&cart["cart"], "name"),
+        [text(&nails, "name"), text(&hammer, "name")]
+    );
+    assert_eq!(
+        (cents(&cart["cart"][0]["subtotal"]), cents(&cart["total"])),
+        (1000, 2990)
+    );
     assert_eq!(cart["currency"], "USD");
 
-    let placed = ada.post("/api/orders", json!({})).header("x-request-id", "ada-buys").send().await.is(201);
+    let placed = ada
+        .post("/api/orders", json!({}))
+        .header("x-request-id", "ada-buys")
+        .send()
+        .await
+        .is(201);
     let order = &placed["order"];
-    assert_eq!((text(order, "status"), text(order, "paymentStatus")), ("confirmed", "completed"));
-    assert_eq!((order["id"] == placed["orderId"], order["number"] == placed["number"]), (true, true));
+    assert_eq!(
+        (text(order, "status"), text(order, "paymentStatus")),
+        ("confirmed", "completed")
+    );
+    assert_eq!(
+        (order["id"] == placed["orderId"], order["number"] == placed["number"]),
+        (true, true)
+    );
     let sums = ["subtotal", "discount", "shipping", "tax", "total"].map(|part| cents(&order[part]));
     assert_eq!(sums, [2990, 0, 0, 0, 2990]);
     assert_eq!(ada.get("/api/cart").send().await.is(200)["itemCount"], 0);
@@ -26,10 +43,16 @@ pub async fn visitor_becomes_customer_and_buys(shop: &Shop) {
     counts(&shop.stock(&hammer).await, [6, 0, 6]);
 
     let payment = payment(&ada, &placed["orderId"]).await;
-    assert_eq!((text(&payment, "status"), text(&payment, "paymentMethod")), ("completed", "credit_card"));
+    assert_eq!(
+        (text(&payment, "status"), text(&payment, "paymentMethod")),
+        ("completed", "credit_card")
+    );
     let sums = ["amount", "captured", "refunded"].map(|part| cents(&payment[part]));
     assert_eq!(sums, [2990, 2990, 0]);
-    assert_eq!((list(&payment["attempts"]).len(), list(&payment["captures"]).len()), (1, 1));
+    assert_eq!(
+        (list(&payment["attempts"]).len(), list(&payment["captures"]).len()),
+        (1, 1)
+    );
 
     // The flow of the order, as the log tells it.
     let me = profile(&ada).await;
@@ -42,7 +65,10 @@ pub async fn visitor_becomes_customer_and_buys(shop: &Shop) {
         (events.len() == 3).then_some(events)
     })
     .await;
-    let mut flow: Vec<(&str, &str)> = events.iter().map(|one| (text(one, "time"), text(one, "type"))).collect();
+    let mut flow: Vec<(&str, &str)> = events
+        .iter()
+        .map(|one| (text(one, "time"), text(one, "type")))
+        .collect();
     flow.sort_unstable();
     let kinds: Vec<&str> = flow.iter().map(|(_, kind)| *kind).collect();
     assert_eq!(kinds, ["OrderCreated", "PaymentProcessed", "OrderConfirmed"]);
@@ -50,43 +76,84 @@ pub async fn visitor_becomes_customer_and_buys(shop: &Shop) {
         assert_eq!(event["requestId"], "ada-buys", "{event}");
         assert_eq!(event["time"], event["timestamp"]);
         let data = event["data"].to_string();
-        assert!(!data.contains(text(&me, "username")), "personal data in an event: {data}");
+        assert!(
+            !data.contains(text(&me, "username")),
+            "personal data in an event: {data}"
+        );
     }
-    let created = events.iter().find(|event| event["type"] == "OrderCreated").expect("it is there");
+    let created = events
+        .iter()
+        .find(|event| event["type"] == "OrderCreated")
+        .expect("it is there");
     assert_eq!((&created["actor"], &created["sequence"]), (&me["id"], &json!(1)));
     for (kind, subject) in [("UserRegistered", &me["id"]), ("ProductCreated", &hammer["id"])] {
         let path = format!("{}&type={kind}", told(subject));
-        until(kind, || async { list(&shop.admin.get(&path).send().await.is(200)).len() == 1 }).await;
+        until(kind, || async {
+            list(&shop.admin.get(&path).send().await.is(200)).len() == 1
+        })
+        .await;
     }
-    let path = format!("/api/events?type=InventoryReserved&subject={}", text(&placed, "orderId"));
-    until("the reservation is told", || async { list(&shop.admin.get(&path).send().await.is(200)).len() == 1 }).await;
+    let path = format!(
+        "/api/events?type=InventoryReserved&subject={}",
+        text(&placed, "orderId")
+    );
+    until("the reservation is told", || async {
+        list(&shop.admin.get(&path).send().await.is(200)).len() == 1
+    })
+    .await;
 }
 
 /// A guest fills a cart and buys, then opens an account: cart and orders are theirs.
 pub async fn guest_buys_and_registers(shop: &Shop) {
     let (bought, kept) = (shop.product("3", 10).await, shop.product("4", 10).await);
     let session = guest(shop).await;
-    assert_eq!((&session["user"]["role"], &session["user"]["number"]), (&json!("guest"), &Value::Null));
+    assert_eq!(
+        (&session["user"]["role"], &session["user"]["number"]),
+        (&json!("guest"), &Value::Null)
+    );
     let visitor = of(shop, &session);
     visitor.add(&bought, 2).await;
-    let placed = visitor.post("/api/orders", json!({ "email": "guest@example.com" })).send().await.is(201);
-    assert_eq!((text(&placed, "status"), text(&placed["order"], "email")), ("confirmed", "guest@example.com"));
+    let placed = visitor
+        .post("/api/orders", json!({ "email": "guest@example.com" }))
+        .send()
+        .await
+        .is(201);
+    assert_eq!(
+        (text(&placed, "status"), text(&placed["order"], "email")),
+        ("confirmed", "guest@example.com")
+    );
     visitor.add(&kept, 3).await;
 
-    let account = register(shop, json!({ "username": shop.name("gina"), "guestToken": session["token"] })).await;
-    assert_eq!((text(&account["merge"], "status"), &account["merge"]["merged"]), ("merged", &json!(3)));
+    let account = register(
+        shop,
+        json!({ "username": shop.name("gina"), "guestToken": session["token"] }),
+    )
+    .await;
+    assert_eq!(
+        (text(&account["merge"], "status"), &account["merge"]["merged"]),
+        ("merged", &json!(3))
+    );
     assert_ne!(account["user"]["id"], session["user"]["id"]);
     let gina = of(shop, &account);
     let cart = gina.get("/api/cart").send().await.is(200);
-    assert_eq!((&cart["itemCount"], &cart["cart"][0]["productId"]), (&json!(3), &kept["id"]));
+    assert_eq!(
+        (&cart["itemCount"], &cart["cart"][0]["productId"]),
+        (&json!(3), &kept["id"])
+    );
     let order = gina.order(&placed["orderId"]).await;
     assert_eq!(order["userId"], account["user"]["id"]);
     assert_eq!(list(&gina.get("/api/orders").send().await.is(200)).len(), 1);
     payment(&gina, &placed["orderId"]).await;
     // The guest is no more.
-    until("the guest's session is over", || async { visitor.get("/api/cart").send().await.status == 401 }).await;
+    until("the guest's session is over", || async {
+        visitor.get("/api/cart").send().await.status == 401
+    })
+    .await;
     let path = format!("/api/events?type=CartMerged&subject={}", text(&cart, "id"));
-    until("the merge is told", || async { list(&shop.admin.get(&path).send().await.is(200)).len() == 1 }).await;
+    until("the merge is told", || async {
+        list(&shop.admin.get(&path).send().await.is(200)).len() == 1
+    })
+    .await;
 }
 
 /// A guest who has an account signs in: quantities add up, to what there is.
@@ -128,11 +195,25 @@ pub async fn guest_order_has_an_address(shop: &Shop) {
         "billing_address": bill,
     });
     let order = visitor.post("/api/orders", body).send().await.is(201)["order"].clone();
-    assert_eq!(order["shippingAddress"], json!({ "street": "Hauptstraße 5", "city": "Köln", "postalCode": "50667", "country": "DE" }));
-    assert_eq!((text(&order["billingAddress"], "country"), text(&order["billingAddress"], "street2")), ("GB", "Flat 3"));
+    assert_eq!(
+        order["shippingAddress"],
+        json!({ "street": "Hauptstraße 5", "city": "Köln", "postalCode": "50667", "country": "DE" })
+    );
+    assert_eq!(
+        (
+            text(&order["billingAddress"], "country"),
+            text(&order["billingAddress"], "street2")
+        ),
+        ("GB", "Flat 3")
+    );
     assert_eq!(visitor.order(&order["id"]).await, order);
     // Who has ordered has a number.
-    let user = shop.admin.get(&format!("/api/users/{}", text(&order, "userId"))).send().await.is(200);
+    let user = shop
+        .admin
+        .get(&format!("/api/users/{}", text(&order, "userId")))
+        .send()
+        .await
+        .is(200);
     assert!(user["number"].as_i64().is_some_and(|number| number > 0), "{user}");
 }
 
@@ -143,24 +224,45 @@ pub async fn cart_is_changed(shop: &Shop) {
     let blank = ivy.get("/api/cart").send().await;
     let tag = blank.header("etag").to_owned();
     assert_eq!(blank.is(200)["itemCount"], 0);
-    assert_eq!(ivy.get("/api/cart").header("if-none-match", &tag).send().await.status, 304);
+    assert_eq!(
+        ivy.get("/api/cart").header("if-none-match", &tag).send().await.status,
+        304
+    );
     ivy.add(&product, 2).await;
     let cart = ivy.add(&product, 3).await;
     assert_eq!((list(&cart["cart"]).len(), &cart["itemCount"]), (1, &json!(5)));
     let (small, large) = (&shirt["variants"][0], &shirt["variants"][2]);
-    ivy.post("/api/cart", json!({ "variantId": small["id"] })).send().await.is(201);
-    let cart = ivy.post("/api/cart", json!({ "sku": large["sku"], "quantity": 2 })).send().await.is(201);
-    assert_eq!((cents(&cart["total"]), cents(&cart["cart"][2]["subtotal"])), (1000 + 1000 + 2400, 2400));
+    ivy.post("/api/cart", json!({ "variantId": small["id"] }))
+        .send()
+        .await
+        .is(201);
+    let cart = ivy
+        .post("/api/cart", json!({ "sku": large["sku"], "quantity": 2 }))
+        .send()
+        .await
+        .is(201);
+    assert_eq!(
+        (cents(&cart["total"]), cents(&cart["cart"][2]["subtotal"])),
+        (1000 + 1000 + 2400, 2400)
+    );
     let line = text(&cart["cart"][2], "id");
     for name in [line, text(large, "id"), text(large, "sku")] {
-        let cart = ivy.put(&format!("/api/cart/items/{name}"), json!({ "quantity": 4 })).send().await.is(200);
+        let cart = ivy
+            .put(&format!("/api/cart/items/{name}"), json!({ "quantity": 4 }))
+            .send()
+            .await
+            .is(200);
         assert_eq!(cart["cart"][2]["quantity"], 4, "by {name}");
     }
     // Two lines are of the shirt.
     let path = format!("/api/cart/items/{}", text(&shirt, "id"));
     let problem = ivy.delete(&path).send().await.refused(400, "variant_required");
     assert_eq!(list(&problem["variants"]).len(), 2);
-    let cart = ivy.put(&format!("/api/cart/items/{line}"), json!({ "quantity": 0 })).send().await.is(200);
+    let cart = ivy
+        .put(&format!("/api/cart/items/{line}"), json!({ "quantity": 0 }))
+        .send()
+        .await
+        .is(200);
     assert_eq!(list(&cart["cart"]).len(), 2);
     assert_eq!(ivy.delete(&path).send().await.is(200)["itemCount"], 5);
     let path = format!("/api/cart/items/{}", product["number"]);
@@ -178,20 +280,47 @@ pub async fn cart_is_checked(shop: &Shop) {
     let two = json!({ "productId": product["id"], "quantity": 2 });
     let problem = jack.post("/api/cart", two).send().await.refused(409, "out_of_stock");
     let short = &problem["lines"][0];
-    assert_eq!((text(short, "sku"), &short["available"]), (text(&product, "sku"), &json!(3)));
+    assert_eq!(
+        (text(short, "sku"), &short["available"]),
+        (text(&product, "sku"), &json!(3))
+    );
     let path = format!("/api/cart/items/{}", product["number"]);
-    jack.put(&path, json!({ "quantity": 4 })).send().await.refused(409, "out_of_stock");
+    jack.put(&path, json!({ "quantity": 4 }))
+        .send()
+        .await
+        .refused(409, "out_of_stock");
     let tag = jack.get("/api/cart").send().await.header("etag").to_owned();
-    jack.put(&path, json!({ "quantity": 3 })).header("if-match", &tag).send().await.is(200);
-    jack.put(&path, json!({ "quantity": 1 })).header("if-match", &tag).send().await.refused(412, "precondition_failed");
-    for quantity in [json!(-1), json!(0), json!(10_000), json!(1.5), json!("many"), json!(9_000_000_000_000_000_000_u64)] {
+    jack.put(&path, json!({ "quantity": 3 }))
+        .header("if-match", &tag)
+        .send()
+        .await
+        .is(200);
+    jack.put(&path, json!({ "quantity": 1 }))
+        .header("if-match", &tag)
+        .send()
+        .await
+        .refused(412, "precondition_failed");
+    for quantity in [
+        json!(-1),
+        json!(0),
+        json!(10_000),
+        json!(1.5),
+        json!("many"),
+        json!(9_000_000_000_000_000_000_u64),
+    ] {
         let line = json!({ "productId": product["id"], "quantity": quantity });
         let problem = jack.post("/api/cart", line).send().await.refused(400, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], "/quantity", "{problem}");
     }
     jack.post("/api/cart", json!({})).send().await.refused(400, "invalid");
-    jack.post("/api/cart", json!({ "productId": "no-such-thing" })).send().await.refused(404, "not_found");
-    jack.post("/api/cart", json!({ "productId": 999_999 })).send().await.refused(404, "not_found");
+    jack.post("/api/cart", json!({ "productId": "no-such-thing" }))
+        .send()
+        .await
+        .refused(404, "not_found");
+    jack.post("/api/cart", json!({ "productId": 999_999 }))
+        .send()
+        .await
+        .refused(404, "not_found");
     assert_eq!(jack.get("/api/cart").send().await.is(200)["itemCount"], 3);
 }
 
@@ -202,16 +331,37 @@ pub async fn carts_are_private(shop: &Shop) {
     kim.add(&product, 1).await;
     let id = text(&profile(&kim).await, "id").to_owned();
     let item = format!("/api/cart/{id}/items/{}", product["number"]);
-    leo.get(&format!("/api/cart/{id}")).send().await.refused(404, "not_found");
-    leo.delete(&format!("/api/cart/{id}")).send().await.refused(404, "not_found");
-    leo.put(&item, json!({ "quantity": 2 })).send().await.refused(404, "not_found");
+    leo.get(&format!("/api/cart/{id}"))
+        .send()
+        .await
+        .refused(404, "not_found");
+    leo.delete(&format!("/api/cart/{id}"))
+        .send()
+        .await
+        .refused(404, "not_found");
+    leo.put(&item, json!({ "quantity": 2 }))
+        .send()
+        .await
+        .refused(404, "not_found");
     leo.delete(&item).send().await.refused(404, "not_found");
     let line = json!({ "productId": product["id"] });
-    leo.post(&format!("/api/cart/{id}/items"), line.clone()).send().await.refused(404, "not_found");
-    leo.post(&format!("/api/orders/cart/{id}/items"), line).send().await.refused(404, "not_found");
+    leo.post(&format!("/api/cart/{id}/items"), line.clone())
+        .send()
+        .await
+        .refused(404, "not_found");
+    leo.post(&format!("/api/orders/cart/{id}/items"), line)
+        .send()
+        .await
+        .refused(404, "not_found");
     let theirs = json!({ "productId": product["id"], "userId": id });
-    leo.post("/api/cart", theirs.clone()).send().await.refused(403, "forbidden");
-    leo.post("/api/cart/cart/add", theirs).send().await.refused(403, "forbidden");
+    leo.post("/api/cart", theirs.clone())
+        .send()
+        .await
+        .refused(403, "forbidden");
+    leo.post("/api/cart/cart/add", theirs)
+        .send()
+        .await
+        .refused(403, "forbidden");
     shop.visitor.get("/api/cart").send().await.refused(401, "unauthorized");
     // Staff may look, and the cart is as it was.
     let cart = shop.admin.get(&format!("/api/cart/{id}")).send().await.is(200);
@@ -220,38 +370,71 @@ pub async fn carts_are_private(shop: &Shop) {
 
 /// A product by number, id, SKU and handle, as JSON number and as text.
 pub async fn names_lead_to_products(shop: &Shop) {
-    let digits = format!("99{}", 10_000_000 + shop.name("").trim_start_matches('-').parse::<u32>().expect("a count"));
+    let digits = format!(
+        "99{}",
+        10_000_000 + shop.name("").trim_start_matches('-').parse::<u32>().expect("a count")
+    );
     let made = product(shop, json!({ "stock": 50, "sku": digits })).await;
     let mia = shop.customer("mia").await;
     let number = made["number"].clone();
-    let names = [number.clone(), json!(number.to_string()), made["id"].clone(), made["handle"].clone()];
+    let names = [
+        number.clone(),
+        json!(number.to_string()),
+        made["id"].clone(),
+        made["handle"].clone(),
+    ];
     for name in names {
         let cart = mia.post("/api/cart", json!({ "productId": name })).send().await.is(201);
         assert_eq!(cart["cart"][0]["productId"], made["id"], "by {name}");
-        let path = format!("/api/products/{}", name.as_str().map_or(name.to_string(), str::to_owned));
+        let path = format!(
+            "/api/products/{}",
+            name.as_str().map_or(name.to_string(), str::to_owned)
+        );
         assert_eq!(shop.visitor.get(&path).send().await.is(200)["id"], made["id"]);
     }
     // A SKU of digits only is reached by the fields of that name.
-    mia.post("/api/cart", json!({ "productId": digits })).send().await.refused(404, "not_found");
+    mia.post("/api/cart", json!({ "productId": digits }))
+        .send()
+        .await
+        .refused(404, "not_found");
     mia.post("/api/cart", json!({ "sku": digits })).send().await.is(201);
-    let found = shop.visitor.get(&format!("/api/products?sku={digits}")).send().await.is(200);
+    let found = shop
+        .visitor
+        .get(&format!("/api/products?sku={digits}"))
+        .send()
+        .await
+        .is(200);
     assert_eq!(each(&found, "id"), [text(&made, "id")]);
     let order = json!({ "items": [{ "sku": digits, "quantity": 1 }, { "productId": number }] });
     let order = mia.post("/api/orders", order).send().await.is(201);
-    assert_eq!(order["order"]["items"].as_array().map(|items| items.iter().map(|item| item["quantity"].as_i64().unwrap_or(0)).sum()), Some(2));
+    assert_eq!(
+        order["order"]["items"]
+            .as_array()
+            .map(|items| items.iter().map(|item| item["quantity"].as_i64().unwrap_or(0)).sum()),
+        Some(2)
+    );
 }
 
 /// What an order is not made of.
 pub async fn order_is_checked(shop: &Shop) {
     let product = shop.product("2", 9).await;
     let nora = shop.customer("nora").await;
-    nora.post("/api/orders", json!({})).send().await.refused(400, "empty_order");
-    nora.post("/api/orders", json!({ "items": [] })).send().await.refused(400, "empty_order");
+    nora.post("/api/orders", json!({}))
+        .send()
+        .await
+        .refused(400, "empty_order");
+    nora.post("/api/orders", json!({ "items": [] }))
+        .send()
+        .await
+        .refused(400, "empty_order");
     let item = json!([{ "productId": product["id"] }]);
     let stranger = text(&profile(&shop.customer("olaf").await).await, "id").to_owned();
     let body = json!({ "items": item, "userId": stranger });
     nora.post("/api/orders", body).send().await.refused(403, "forbidden");
-    nora.post("/api/orders", json!({ "items": [{ "productId": "prd_unknown" }] })).send().await.refused(404, "not_found");
+    nora.post("/api/orders", json!({ "items": [{ "productId": "prd_unknown" }] }))
+        .send()
+        .await
+        .refused(404, "not_found");
     let body = json!({ "items": item, "shippingAddress": { "street": "", "city": "Ur", "postalCode": "1", "country": "Atlantis" } });
     let problem = nora.post("/api/orders", body).send().await.refused(400, "invalid");
     let mut pointers = each(&problem["errors"], "pointer");
@@ -260,7 +443,11 @@ pub async fn order_is_checked(shop: &Shop) {
     let body = json!({ "items": item, "paymentMethod": "barter" });
     let problem = nora.post("/api/orders", body).send().await.refused(400, "invalid");
     assert_eq!(each(&problem["errors"], "pointer"), ["/paymentMethod"]);
-    shop.visitor.post("/api/orders", json!({ "items": item })).send().await.refused(401, "unauthorized");
+    shop.visitor
+        .post("/api/orders", json!({ "items": item }))
+        .send()
+        .await
+        .refused(401, "unauthorized");
     assert_eq!(nora.get("/api/orders").send().await.is(200), json!([]));
     counts(&shop.stock(&product).await, [9, 0, 9]);
 }
@@ -275,7 +462,10 @@ pub async fn out_of_stock_leaves_no_trace(shop: &Shop) {
     let refused = pia.call(Method::POST, "/api/orders").send().await;
     let problem = refused.refused(409, "out_of_stock");
     let line = &problem["lines"][0];
-    assert_eq!((list(&problem["lines"]).len(), text(line, "sku")), (1, text(&scarce, "sku")));
+    assert_eq!(
+        (list(&problem["lines"]).len(), text(line, "sku")),
+        (1, text(&scarce, "sku"))
+    );
     assert_eq!((&line["requested"], &line["available"]), (&json!(4), &json!(2)));
     assert_eq!(pia.get("/api/orders").send().await.is(200), json!([]));
     assert_eq!(pia.get("/api/cart").send().await.is(200)["itemCount"], 5);
@@ -297,13 +487,21 @@ pub async fn prices_are_the_shops(shop: &Shop) {
     assert_eq!(each(&problem["errors"], "pointer"), ["/items/0/price"]);
     rob.add(&product, 1).await;
     let path = format!("/api/products/{}", text(&product, "id"));
-    shop.admin.patch(&path, json!({ "price": "12.00", "name": "Dearer" })).send().await.is(200);
+    shop.admin
+        .patch(&path, json!({ "price": "12.00", "name": "Dearer" }))
+        .send()
+        .await
+        .is(200);
     until("the cart shows the price of now", || async {
         cents(&rob.get("/api/cart").send().await.is(200)["total"]) == 1200
     })
     .await;
     let placed = rob.checkout().await;
-    shop.admin.patch(&path, json!({ "price": 99, "name": "Dearest" })).send().await.is(200);
+    shop.admin
+        .patch(&path, json!({ "price": 99, "name": "Dearest" }))
+        .send()
+        .await
+        .is(200);
     let line = rob.order(&placed["orderId"]).await["items"][0].clone();
     assert_eq!((cents(&line["price"]), text(&line, "name")), (1200, "Dearer"));
 }

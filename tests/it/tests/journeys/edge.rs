@@ -21,21 +21,42 @@ pub async fn pages(shop: &Shop) {
     let ready = get("/ready").await.is(200);
     assert_eq!(ready["parts"]["orders"], "ready", "{ready}");
     let document = get("/openapi.json").await.is(200);
-    assert_eq!((text(&document, "openapi"), text(&document["info"], "title")), ("3.1.0", "Ironmonger"));
+    assert_eq!(
+        (text(&document, "openapi"), text(&document["info"], "title")),
+        ("3.1.0", "Ironmonger")
+    );
     let keys = get("/.well-known/jwks.json").await.is(200);
     let key = &keys["keys"][0];
-    assert_eq!((text(key, "kty"), text(key, "crv"), text(key, "alg"), text(key, "use")), ("OKP", "Ed25519", "EdDSA", "sig"));
+    assert_eq!(
+        (text(key, "kty"), text(key, "crv"), text(key, "alg"), text(key, "use")),
+        ("OKP", "Ed25519", "EdDSA", "sig")
+    );
     assert!(key["d"].is_null() && !text(key, "kid").is_empty(), "{keys}");
 
     // The page shows the document without the internet: nothing in it leads elsewhere.
-    for (path, kind) in [("/docs", "text/html"), ("/docs/app.js", "text/javascript"), ("/docs/app.css", "text/css")] {
+    for (path, kind) in [
+        ("/docs", "text/html"),
+        ("/docs/app.js", "text/javascript"),
+        ("/docs/app.css", "text/css"),
+    ] {
         let page = get(path).await;
         assert_eq!(page.status, 200);
-        assert!(page.header("content-type").starts_with(kind), "{path}: {:?}", page.headers);
-        assert!(page.header("content-security-policy").contains("default-src 'none'"), "{:?}", page.headers);
+        assert!(
+            page.header("content-type").starts_with(kind),
+            "{path}: {:?}",
+            page.headers
+        );
+        assert!(
+            page.header("content-security-policy").contains("default-src 'none'"),
+            "{:?}",
+            page.headers
+        );
         let text = page.text();
         let abroad = ["http://", "https://", "=\"//", "='//", "url(//"];
-        assert!(abroad.iter().all(|start| !text.contains(start)), "{path} leads elsewhere");
+        assert!(
+            abroad.iter().all(|start| !text.contains(start)),
+            "{path} leads elsewhere"
+        );
     }
     assert_eq!(get("/").await.is(200)["links"]["docs"], "/docs");
 }
@@ -49,19 +70,46 @@ pub async fn services_answer_like_the_gateway(shop: &Shop) {
     for prefix in ["", "/api"] {
         let path = |path: &str| format!("{prefix}{path}");
         let id = text(&product, "id");
-        let read = at(&shop.visitor, "catalog").get(&path(&format!("/products/{id}"))).send().await.is(200);
+        let read = at(&shop.visitor, "catalog")
+            .get(&path(&format!("/products/{id}")))
+            .send()
+            .await
+            .is(200);
         assert_eq!(read["id"], product["id"]);
         at(&ada, "cart").post(&path("/cart"), item.clone()).send().await.is(201);
-        let placed = at(&ada, "orders").post(&path("/orders"), json!({})).send().await.is(201);
+        let placed = at(&ada, "orders")
+            .post(&path("/orders"), json!({}))
+            .send()
+            .await
+            .is(201);
         assert_eq!(text(&placed, "status"), "confirmed");
-        let paid = at(&ada, "payments").get(&path(&format!("/payments/{}", text(&placed, "orderId")))).send().await.is(200);
+        let paid = at(&ada, "payments")
+            .get(&path(&format!("/payments/{}", text(&placed, "orderId"))))
+            .send()
+            .await
+            .is(200);
         assert_eq!(text(&paid, "status"), "completed");
-        at(&shop.admin, "events").get(&path("/events?limit=1")).send().await.is(200);
+        at(&shop.admin, "events")
+            .get(&path("/events?limit=1"))
+            .send()
+            .await
+            .is(200);
         let account = json!({ "username": shop.name("bea"), "password": "password1" });
-        at(&shop.visitor, "identity").post(&path("/users/register"), account.clone()).send().await.is(201);
-        let session = at(&shop.visitor, "identity").post(&path("/auth/login"), account).send().await.is(200);
+        at(&shop.visitor, "identity")
+            .post(&path("/users/register"), account.clone())
+            .send()
+            .await
+            .is(201);
+        let session = at(&shop.visitor, "identity")
+            .post(&path("/auth/login"), account)
+            .send()
+            .await
+            .is(200);
         let bea = at(&shop.visitor.with_token(text(&session, "token")), "identity");
-        assert_eq!(bea.get(&path("/users/me")).send().await.is(200)["user"], session["user"]);
+        assert_eq!(
+            bea.get(&path("/users/me")).send().await.is(200)["user"],
+            session["user"]
+        );
     }
     // Carts on the port of orders are passed on.
     let orders = at(&ada, "orders");
@@ -77,9 +125,20 @@ pub async fn services_answer_like_the_gateway(shop: &Shop) {
 
 /// What services ask each other is no user's business, not even an administrator's.
 pub async fn internals_are_closed(shop: &Shop) {
-    for path in ["/internal/sessions/ended", "/api/internal/sessions/ended", "/api/users/../../internal/sessions/ended", "/api/users/..%2F..%2Finternal/sessions/ended", "/internal/figures"] {
+    for path in [
+        "/internal/sessions/ended",
+        "/api/internal/sessions/ended",
+        "/api/users/../../internal/sessions/ended",
+        "/api/users/..%2F..%2Finternal/sessions/ended",
+        "/internal/figures",
+    ] {
         let answer = call(&shop.admin, Method::GET, path).send().await;
-        assert!([400, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+        assert!(
+            [400, 404].contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
     }
     let calls = [
         ("identity", Method::GET, "/internal/sessions/ended?after=0"),
@@ -106,16 +165,32 @@ pub async fn internals_are_closed(shop: &Shop) {
 pub async fn requests_are_traced(shop: &Shop) {
     let get = || shop.visitor.get("/api/products?limit=1");
     for name in ["x-request-id", "x-correlation-id"] {
-        assert_eq!(get().header(name, "order-66.a_b").send().await.header("x-request-id"), "order-66.a_b");
+        assert_eq!(
+            get().header(name, "order-66.a_b").send().await.header("x-request-id"),
+            "order-66.a_b"
+        );
     }
     let long = "x".repeat(65);
     for bad in ["", "a b", "a\"b", "<script>", long.as_str()] {
-        let told = get().header("x-request-id", bad).send().await.header("x-request-id").to_owned();
+        let told = get()
+            .header("x-request-id", bad)
+            .send()
+            .await
+            .header("x-request-id")
+            .to_owned();
         assert!(!told.is_empty() && told != bad, "{bad} became {told}");
     }
-    let refused = shop.visitor.get("/api/orders").header("x-request-id", "mine").send().await;
+    let refused = shop
+        .visitor
+        .get("/api/orders")
+        .header("x-request-id", "mine")
+        .send()
+        .await;
     let problem = refused.refused(401, "unauthorized");
-    assert_eq!((text(&problem, "requestId"), refused.header("x-request-id")), ("mine", "mine"));
+    assert_eq!(
+        (text(&problem, "requestId"), refused.header("x-request-id")),
+        ("mine", "mine")
+    );
     for field in ["type", "title", "detail"] {
         assert!(!text(&problem, field).is_empty());
     }
@@ -123,7 +198,14 @@ pub async fn requests_are_traced(shop: &Shop) {
     // Deep inside, too: the id of a change is in the event that tells of it.
     let body = json!({ "name": "Traced", "price": 1 });
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let made = shop.admin.post("/api/products", body).header("x-request-id", "trace-me").header("traceparent", trace).send().await.is(201);
+    let made = shop
+        .admin
+        .post("/api/products", body)
+        .header("x-request-id", "trace-me")
+        .header("traceparent", trace)
+        .send()
+        .await
+        .is(201);
     let path = format!("/api/events?subject={}", text(&made, "id"));
     let events = testkit::until("it is told", || async {
         let events = shop.admin.get(&path).send().await.is(200);
@@ -142,20 +224,41 @@ pub async fn other_origins(shop: &Shop) {
             .header("access-control-request-headers", "authorization, idempotency-key")
     };
     let allowed = preflight(ORIGIN).send().await;
-    assert_eq!((allowed.status, allowed.header("access-control-allow-origin")), (204, ORIGIN));
+    assert_eq!(
+        (allowed.status, allowed.header("access-control-allow-origin")),
+        (204, ORIGIN)
+    );
     assert!(allowed.header("access-control-allow-methods").contains("PATCH"));
     for name in ["authorization", "idempotency-key", "if-match", "content-type"] {
         assert!(allowed.header("access-control-allow-headers").contains(name), "{name}");
     }
     let stranger = preflight("https://evil.example").send().await;
     assert_eq!(stranger.header("access-control-allow-origin"), "");
-    let answer = shop.visitor.get("/api/products?limit=1").header("origin", ORIGIN).send().await;
+    let answer = shop
+        .visitor
+        .get("/api/products?limit=1")
+        .header("origin", ORIGIN)
+        .send()
+        .await;
     assert_eq!(answer.header("access-control-allow-origin"), ORIGIN);
     let exposed = answer.header("access-control-expose-headers").to_lowercase();
-    for name in ["link", "etag", "location", "retry-after", "idempotency-replayed", "x-request-id", "ratelimit"] {
+    for name in [
+        "link",
+        "etag",
+        "location",
+        "retry-after",
+        "idempotency-replayed",
+        "x-request-id",
+        "ratelimit",
+    ] {
         assert!(exposed.contains(name), "{name}: {exposed}");
     }
-    let answer = shop.visitor.get("/api/products?limit=1").header("origin", "https://evil.example").send().await;
+    let answer = shop
+        .visitor
+        .get("/api/products?limit=1")
+        .header("origin", "https://evil.example")
+        .send()
+        .await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
     // Refusals, too: a script has to see why.
     let refused = shop.visitor.get("/api/orders").header("origin", ORIGIN).send().await;
@@ -166,25 +269,73 @@ pub async fn other_origins(shop: &Shop) {
 pub async fn answers_are_small(shop: &Shop) {
     let product = it::product(shop, json!({ "description": "Iron. ".repeat(500) })).await;
     let path = format!("/api/products/{}", text(&product, "id"));
-    for (takes, coding) in [("zstd", "zstd"), ("gzip", "gzip"), ("br", "br"), ("gzip, deflate, br, zstd", "zstd"), ("identity", ""), ("gzip;q=0", "")] {
-        let answer = shop.visitor.get(&path).unchecked().header("accept-encoding", takes).send().await;
-        assert_eq!((answer.status, answer.header("content-encoding")), (200, coding), "{takes}");
-        assert_eq!(answer.body.len() < 3000, !coding.is_empty(), "{takes}: {} bytes", answer.body.len());
-        assert!(answer.header("vary").to_lowercase().contains("accept-encoding"), "{takes}: {:?}", answer.headers);
+    for (takes, coding) in [
+        ("zstd", "zstd"),
+        ("gzip", "gzip"),
+        ("br", "br"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("identity", ""),
+        ("gzip;q=0", ""),
+    ] {
+        let answer = shop
+            .visitor
+            .get(&path)
+            .unchecked()
+            .header("accept-encoding", takes)
+            .send()
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("content-encoding")),
+            (200, coding),
+            "{takes}"
+        );
+        assert_eq!(
+            answer.body.len() < 3000,
+            !coding.is_empty(),
+            "{takes}: {} bytes",
+            answer.body.len()
+        );
+        assert!(
+            answer.header("vary").to_lowercase().contains("accept-encoding"),
+            "{takes}: {:?}",
+            answer.headers
+        );
     }
     let ada = shop.customer("ada").await;
-    let answer = ada.get("/api/auth/profile").header("accept-encoding", "gzip, zstd").send().await;
-    assert_eq!((answer.header("content-encoding"), answer.header("server-timing")), ("", ""));
+    let answer = ada
+        .get("/api/auth/profile")
+        .header("accept-encoding", "gzip, zstd")
+        .send()
+        .await;
+    assert_eq!(
+        (answer.header("content-encoding"), answer.header("server-timing")),
+        ("", "")
+    );
 }
 
 /// Headers that keep browsers careful.
 pub async fn answers_are_guarded(shop: &Shop) {
-    for path in ["/api/products?limit=1", "/api/orders", "/docs", "/api/no-such-thing", "/health"] {
+    for path in [
+        "/api/products?limit=1",
+        "/api/orders",
+        "/docs",
+        "/api/no-such-thing",
+        "/health",
+    ] {
         let answer = call(&shop.visitor, Method::GET, path).send().await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("frame-ancestors 'none'"),
+            "{path}"
+        );
         assert!(!answer.header("referrer-policy").is_empty(), "{path}");
-        assert_eq!((answer.header("server"), answer.header("x-powered-by")), ("", ""), "{path}");
+        assert_eq!(
+            (answer.header("server"), answer.header("x-powered-by")),
+            ("", ""),
+            "{path}"
+        );
         assert_eq!(answer.header("strict-transport-security"), "", "{path} without TLS");
         assert!(answer.header("server-timing").starts_with("total;dur="), "{path}");
     }
@@ -192,18 +343,42 @@ pub async fn answers_are_guarded(shop: &Shop) {
 
 /// What nothing answers, and what answers to other methods.
 pub async fn wrong_addresses(shop: &Shop) {
-    for path in ["/api", "/api/", "/api/nothing", "/nothing", "/api/products/a/b/c", "/api/orders/1/fly", "/favicon.ico"] {
-        call(&shop.visitor, Method::GET, path).send().await.refused(404, "not_found");
+    for path in [
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/nothing",
+        "/api/products/a/b/c",
+        "/api/orders/1/fly",
+        "/favicon.ico",
+    ] {
+        call(&shop.visitor, Method::GET, path)
+            .send()
+            .await
+            .refused(404, "not_found");
     }
-    for (method, path) in [(Method::DELETE, "/api/orders"), (Method::PATCH, "/api/cart"), (Method::GET, "/api/auth/login"), (Method::POST, "/health"), (Method::PUT, "/api/products/bulk/x/y")] {
+    for (method, path) in [
+        (Method::DELETE, "/api/orders"),
+        (Method::PATCH, "/api/cart"),
+        (Method::GET, "/api/auth/login"),
+        (Method::POST, "/health"),
+        (Method::PUT, "/api/products/bulk/x/y"),
+    ] {
         let answer = call(&shop.admin, method.clone(), path).send().await;
         if answer.status != 404 {
             answer.refused(405, "method_not_allowed");
-            assert!(!answer.header("allow").is_empty(), "{method} {path}: {:?}", answer.headers);
+            assert!(
+                !answer.header("allow").is_empty(),
+                "{method} {path}: {:?}",
+                answer.headers
+            );
         }
     }
     let head = call(&shop.visitor, Method::HEAD, "/api/products?limit=1").send().await;
     assert_eq!((head.status, head.body.len()), (200, 0));
-    let value: Value = call(&shop.visitor, Method::GET, "/api/products?limit=1&unknown=1").send().await.is(200);
+    let value: Value = call(&shop.visitor, Method::GET, "/api/products?limit=1&unknown=1")
+        .send()
+        .await
+        .is(200);
     assert!(value.is_array());
 }

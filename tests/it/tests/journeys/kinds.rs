@@ -17,16 +17,34 @@ async fn unpaid_orders_end(shape: Shape, engine: Engine) {
     })
     .await;
     assert_eq!(text(&order, "paymentStatus"), "failed");
-    let last = order["history"].as_array().and_then(|history| history.last()).expect("a history");
-    assert_eq!((text(last, "status"), text(last, "reason")), ("failed", "payment_window_ended"));
-    until("its pieces are free", || async { shop.stock(&product).await["reserved"] == 0 }).await;
+    let last = order["history"]
+        .as_array()
+        .and_then(|history| history.last())
+        .expect("a history");
+    assert_eq!(
+        (text(last, "status"), text(last, "reason")),
+        ("failed", "payment_window_ended")
+    );
+    until("its pieces are free", || async {
+        shop.stock(&product).await["reserved"] == 0
+    })
+    .await;
     counts(&shop.stock(&product).await, [5, 0, 5]);
     let pay = json!({ "orderId": id, "paymentToken": "tok_visa" });
-    ada.post("/api/payments/process", pay).send().await.refused(409, "order_closed");
+    ada.post("/api/payments/process", pay)
+        .send()
+        .await
+        .refused(409, "order_closed");
     let cancel = format!("/api/orders/{}/cancel", id.as_str().expect("an id"));
-    ada.post(&cancel, json!({})).send().await.refused(409, "illegal_transition");
+    ada.post(&cancel, json!({}))
+        .send()
+        .await
+        .refused(409, "illegal_transition");
     let path = format!("/api/events?type=OrderFailed&subject={}", id.as_str().expect("an id"));
-    until("it is told", || async { shop.admin.get(&path).send().await.is(200)[0]["type"] == "OrderFailed" }).await;
+    until("it is told", || async {
+        shop.admin.get(&path).send().await.is(200)[0]["type"] == "OrderFailed"
+    })
+    .await;
     crate::at_rest(&shop).await;
     shop.balances();
 }
@@ -45,22 +63,54 @@ async fn unpaid_orders_end_on_postgres() {
 async fn sells_in(currency: &str, price: &str, sum: &str, part: &str, too_fine: &str) {
     let mut shop = Shop::start(Shape::One, Engine::Sqlite, &[("IRONMONGER_SHOP_CURRENCY", currency)]).await;
     let bad = format!("{{\"name\":\"Fine\",\"price\":{too_fine}}}");
-    let refused = shop.admin.post("/api/products", Value::Null).body("application/json", bad).send().await;
+    let refused = shop
+        .admin
+        .post("/api/products", Value::Null)
+        .body("application/json", bad)
+        .send()
+        .await;
     assert_eq!(refused.refused(400, "invalid")["errors"][0]["pointer"], "/price");
     let product = shop.product(price, 9).await;
-    let read = shop.visitor.get(&format!("/api/products/{}", text(&product, "id"))).send().await;
-    assert!(read.text().contains(&format!("\"price\":{price},\"currency\":\"{currency}\"")), "{}", read.text());
+    let read = shop
+        .visitor
+        .get(&format!("/api/products/{}", text(&product, "id")))
+        .send()
+        .await;
+    assert!(
+        read.text()
+            .contains(&format!("\"price\":{price},\"currency\":\"{currency}\"")),
+        "{}",
+        read.text()
+    );
     let ada = shop.customer("ada").await;
     ada.add(&product, 3).await;
     let placed = ada.post("/api/orders", json!({})).send().await;
-    assert!(placed.text().contains(&format!("\"total\":{sum},\"currency\":\"{currency}\"")), "{}", placed.text());
+    assert!(
+        placed
+            .text()
+            .contains(&format!("\"total\":{sum},\"currency\":\"{currency}\"")),
+        "{}",
+        placed.text()
+    );
     let path = format!("/api/payments/{}/refund", text(&placed.is(201), "orderId"));
-    shop.admin.post(&path, json!({ "amount": too_fine })).send().await.refused(400, "invalid");
+    shop.admin
+        .post(&path, json!({ "amount": too_fine }))
+        .send()
+        .await
+        .refused(400, "invalid");
     let refunded = shop.admin.post(&path, json!({ "amount": part })).send().await;
-    assert!(refunded.text().contains(&format!("\"refunded\":{part}")), "{}", refunded.text());
+    assert!(
+        refunded.text().contains(&format!("\"refunded\":{part}")),
+        "{}",
+        refunded.text()
+    );
     let found = format!("/api/products?minPrice={price}&maxPrice={price}");
     assert_eq!(it::list(&shop.visitor.get(&found).send().await.is(200)).len(), 1);
-    shop.visitor.get(&format!("/api/products?minPrice={too_fine}")).send().await.refused(400, "invalid");
+    shop.visitor
+        .get(&format!("/api/products?minPrice={too_fine}"))
+        .send()
+        .await
+        .refused(400, "invalid");
     crate::at_rest(&shop).await;
     shop.balances();
 }
@@ -78,13 +128,18 @@ async fn dinars_have_three() {
 /// With a shared secret, tokens are HS256 and count in every process; there are no public keys.
 #[tokio::test]
 async fn a_shared_secret_signs_tokens() {
-    let env = [("JWT_SECRET", "a secret that is shared by all services"), ("IRONMONGER_WEB_TLS", "true")];
+    let env = [
+        ("JWT_SECRET", "a secret that is shared by all services"),
+        ("IRONMONGER_WEB_TLS", "true"),
+    ];
     let shop = Shop::start(Shape::Split, Engine::Sqlite, &env).await;
     let session = register(&shop, json!({ "username": "ada" })).await;
     let ada = of(&shop, &session);
     let head = text(&session, "token").split('.').next().expect("a header");
     use base64::Engine as _;
-    let head = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(head).expect("base64");
+    let head = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(head)
+        .expect("base64");
     let head: Value = serde_json::from_slice(&head).expect("JSON");
     assert_eq!(text(&head, "alg"), "HS256");
     let keys = shop.visitor.get("/.well-known/jwks.json").unchecked().send().await;

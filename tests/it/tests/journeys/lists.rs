@@ -44,17 +44,54 @@ pub async fn filters(shop: &Shop) {
     let escaped = category.replace('ö', "%C3%B6");
     let base = format!("/api/products?category={escaped}");
     assert_eq!(names(shop, &base).await, ["Gimlet", "Drill press", "Drill bit Ålesund"]);
-    assert_eq!(names(shop, &format!("{base}&search=DRILL")).await, ["Drill press", "Drill bit Ålesund"]);
-    assert_eq!(names(shop, &format!("{base}&q=%C3%A5lesund")).await, ["Drill bit Ålesund"]);
-    assert_eq!(names(shop, &format!("{base}&minPrice=4.01")).await, ["Gimlet", "Drill press"]);
-    assert_eq!(names(shop, &format!("{base}&maxPrice=6.5&minPrice=4")).await, ["Gimlet", "Drill bit Ålesund"]);
-    assert_eq!(names(shop, &format!("{base}&inStock=true")).await, ["Gimlet", "Drill bit Ålesund"]);
+    assert_eq!(
+        names(shop, &format!("{base}&search=DRILL")).await,
+        ["Drill press", "Drill bit Ålesund"]
+    );
+    assert_eq!(
+        names(shop, &format!("{base}&q=%C3%A5lesund")).await,
+        ["Drill bit Ålesund"]
+    );
+    assert_eq!(
+        names(shop, &format!("{base}&minPrice=4.01")).await,
+        ["Gimlet", "Drill press"]
+    );
+    assert_eq!(
+        names(shop, &format!("{base}&maxPrice=6.5&minPrice=4")).await,
+        ["Gimlet", "Drill bit Ålesund"]
+    );
+    assert_eq!(
+        names(shop, &format!("{base}&inStock=true")).await,
+        ["Gimlet", "Drill bit Ålesund"]
+    );
     assert_eq!(names(shop, &format!("{base}&inStock=false")).await, ["Drill press"]);
-    assert_eq!(names(shop, &format!("{base}&tag=steel&inStock=true")).await, ["Drill bit Ålesund"]);
+    assert_eq!(
+        names(shop, &format!("{base}&tag=steel&inStock=true")).await,
+        ["Drill bit Ålesund"]
+    );
     assert_eq!(names(shop, &format!("{base}&search=%25")).await, [] as [&str; 0]);
-    assert_eq!(names(shop, "/api/products?category=no-such-category").await, [] as [&str; 0]);
-    for bad in ["minPrice=x", "maxPrice=1.001", "inStock=perhaps", "sort=random", "limit=0", "limit=101", "limit=-1", "limit=x", "cursor=x", "page=0"] {
-        let problem = shop.visitor.get(&format!("{base}&{bad}")).send().await.refused(400, "invalid");
+    assert_eq!(
+        names(shop, "/api/products?category=no-such-category").await,
+        [] as [&str; 0]
+    );
+    for bad in [
+        "minPrice=x",
+        "maxPrice=1.001",
+        "inStock=perhaps",
+        "sort=random",
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=x",
+        "cursor=x",
+        "page=0",
+    ] {
+        let problem = shop
+            .visitor
+            .get(&format!("{base}&{bad}"))
+            .send()
+            .await
+            .refused(400, "invalid");
         let name = bad.split('=').next().unwrap_or_default();
         assert_eq!(each(&problem["errors"], "pointer"), [format!("?{name}")], "{problem}");
     }
@@ -67,7 +104,13 @@ pub async fn sorting(shop: &Shop) {
         product(shop, json!({ "name": name, "price": price, "category": category })).await;
     }
     let base = format!("/api/products?category={category}");
-    for (sort, wanted) in [("", "CaB"), ("&sort=newest", "CaB"), ("&sort=price", "CBa"), ("&sort=-price", "aBC"), ("&sort=name", "aBC")] {
+    for (sort, wanted) in [
+        ("", "CaB"),
+        ("&sort=newest", "CaB"),
+        ("&sort=price", "CBa"),
+        ("&sort=-price", "aBC"),
+        ("&sort=name", "aBC"),
+    ] {
         assert_eq!(names(shop, &format!("{base}{sort}")).await.concat(), wanted, "{sort}");
     }
 }
@@ -90,7 +133,11 @@ pub async fn pages_without_gaps(shop: &Shop) {
             assert_eq!(seen, all, "{sort} by {limit}");
         }
     }
-    let first = shop.visitor.get(&format!("/api/products?category={category}&limit=5")).send().await;
+    let first = shop
+        .visitor
+        .get(&format!("/api/products?category={category}&limit=5"))
+        .send()
+        .await;
     product(shop, json!({ "category": category })).await;
     let mut seen: Vec<String> = each(&first.is(200), "id").into_iter().map(str::to_owned).collect();
     seen.extend(walk(&shop.visitor, &next(&first).expect("a next page"), "id").await);
@@ -108,8 +155,14 @@ pub async fn pages_by_number(shop: &Shop) {
     let prices = walk(&shop.visitor, &format!("{base}&page=1"), "id").await;
     assert_eq!(prices.len(), 5);
     let second = shop.visitor.get(&format!("{base}&page=2")).send().await.is(200);
-    assert_eq!(list(&second).iter().map(|one| cents(&one["price"])).collect::<Vec<_>>(), [300, 400]);
-    assert_eq!(shop.visitor.get(&format!("{base}&page=9")).send().await.is(200), json!([]));
+    assert_eq!(
+        list(&second).iter().map(|one| cents(&one["price"])).collect::<Vec<_>>(),
+        [300, 400]
+    );
+    assert_eq!(
+        shop.visitor.get(&format!("{base}&page=9")).send().await.is(200),
+        json!([])
+    );
 }
 
 /// Many at once, without a token; unknown ones are absent.
@@ -121,8 +174,16 @@ pub async fn bulk_reads(shop: &Shop) {
     seen.sort_unstable();
     assert_eq!(seen, [text(&one, "id"), text(&two, "id")]);
     let many = json!({ "ids": vec![1; 101] });
-    shop.visitor.post("/api/products/bulk", many).send().await.refused(400, "invalid");
-    shop.visitor.post("/api/products/bulk", json!({})).send().await.refused(400, "invalid");
+    shop.visitor
+        .post("/api/products/bulk", many)
+        .send()
+        .await
+        .refused(400, "invalid");
+    shop.visitor
+        .post("/api/products/bulk", json!({}))
+        .send()
+        .await
+        .refused(400, "invalid");
 }
 
 /// One's own orders, newest first; staff see all and filter.
@@ -140,14 +201,37 @@ pub async fn orders_in_pages(shop: &Shop) {
     assert_eq!(walk(&fay, "/api/orders?status=confirmed&limit=3", "id").await, all[1..]);
     let me = it::profile(&fay).await;
     for user in [text(&me, "id"), &me["number"].to_string()] {
-        assert_eq!(walk(&shop.admin, &format!("/api/orders?userId={user}&limit=4"), "id").await, all);
-        assert_eq!(walk(&shop.admin, &format!("/api/orders/user/{user}?limit=4"), "id").await, all);
+        assert_eq!(
+            walk(&shop.admin, &format!("/api/orders?userId={user}&limit=4"), "id").await,
+            all
+        );
+        assert_eq!(
+            walk(&shop.admin, &format!("/api/orders/user/{user}?limit=4"), "id").await,
+            all
+        );
     }
-    assert_eq!(walk(&shop.admin, &format!("/api/orders?number={}", declined["number"]), "id").await, all[..1]);
+    assert_eq!(
+        walk(&shop.admin, &format!("/api/orders?number={}", declined["number"]), "id").await,
+        all[..1]
+    );
     let stranger = shop.customer("gus").await;
-    assert_eq!(stranger.get(&format!("/api/orders?number={}", declined["number"])).send().await.is(200), json!([]));
-    stranger.get(&format!("/api/orders/user/{}", text(&me, "id"))).send().await.refused(404, "not_found");
-    let theirs = stranger.get(&format!("/api/orders?userId={}", text(&me, "id"))).send().await;
+    assert_eq!(
+        stranger
+            .get(&format!("/api/orders?number={}", declined["number"]))
+            .send()
+            .await
+            .is(200),
+        json!([])
+    );
+    stranger
+        .get(&format!("/api/orders/user/{}", text(&me, "id")))
+        .send()
+        .await
+        .refused(404, "not_found");
+    let theirs = stranger
+        .get(&format!("/api/orders?userId={}", text(&me, "id")))
+        .send()
+        .await;
     assert!([403, 404].contains(&theirs.status), "{}", theirs.text());
     fay.get("/api/orders?status=lost").send().await.refused(400, "invalid");
     fay.get("/api/orders?cursor=bad").send().await.refused(400, "invalid");
@@ -169,11 +253,18 @@ pub async fn events_in_pages(shop: &Shop) {
     .await;
     let sequences: Vec<&Value> = list(&events).iter().map(|event| &event["sequence"]).collect();
     assert_eq!(sequences, [5, 4, 3, 2, 1]);
-    assert_eq!(walk(&shop.admin, &format!("{base}&limit=2"), "id").await, each(&events, "id"));
+    assert_eq!(
+        walk(&shop.admin, &format!("{base}&limit=2"), "id").await,
+        each(&events, "id")
+    );
     let after = format!("{base}&after={}", text(&events[2], "id"));
     assert_eq!(walk(&shop.admin, &after, "id").await, each(&events, "id")[..2]);
     let after = format!("{base}&after={}", text(&events[0], "time"));
     assert_eq!(shop.admin.get(&after).send().await.is(200), json!([]));
-    shop.admin.get("/api/events?after=yesterday").send().await.refused(400, "invalid");
+    shop.admin
+        .get("/api/events?after=yesterday")
+        .send()
+        .await
+        .refused(400, "invalid");
     shop.visitor.get("/api/events?limit=1").send().await.is(200); // From this machine, in development.
 }

@@ -66,7 +66,12 @@ async fn run(shape: Shape, engine: Engine) {
     let log = shop.fleet.output();
     let panics: Vec<&str> = log.lines().filter(|line| line.contains("panicked")).collect();
     assert!(panics.is_empty(), "the shop panicked:\n{}", panics.join("\n"));
-    assert!(failed.is_empty(), "{} journeys failed:\n\n{}", failed.len(), failed.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{} journeys failed:\n\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
     at_rest(&shop).await;
     shop.balances();
 }
@@ -84,7 +89,8 @@ async fn at_rest(shop: &Shop) {
 /// What a panic said.
 fn words(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without words")
 }
 
 #[tokio::test]

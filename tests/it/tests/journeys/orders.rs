@@ -9,15 +9,29 @@ fn at(order: &Value, verb: &str) -> String {
 }
 
 async fn moved(shop: &Shop, order: &Value, status: &str) -> Value {
-    shop.admin.put(&at(order, "status"), json!({ "status": status })).send().await.is(200)
+    shop.admin
+        .put(&at(order, "status"), json!({ "status": status }))
+        .send()
+        .await
+        .is(200)
 }
 
 async fn cancelled(who: &Client, order: &Value) -> Value {
-    let answer = who.put(&at(order, "cancel"), json!({ "reason": "changed my mind" })).send().await.is(200);
+    let answer = who
+        .put(&at(order, "cancel"), json!({ "reason": "changed my mind" }))
+        .send()
+        .await
+        .is(200);
     assert_eq!(text(&answer, "status"), "cancelled");
     let change = list(&answer["history"]).last().expect("a history");
-    assert_eq!((text(change, "status"), text(change, "reason")), ("cancelled", "changed my mind"));
-    who.put(&at(order, "cancel"), json!({})).send().await.refused(409, "illegal_transition");
+    assert_eq!(
+        (text(change, "status"), text(change, "reason")),
+        ("cancelled", "changed my mind")
+    );
+    who.put(&at(order, "cancel"), json!({}))
+        .send()
+        .await
+        .refused(409, "illegal_transition");
     answer
 }
 
@@ -31,7 +45,10 @@ pub async fn cancelled_when_pending(shop: &Shop) {
     assert_eq!(text(&order, "paymentStatus"), "failed");
     counts(&shop.stock(&product).await, [5, 0, 5]);
     let pay = json!({ "orderId": placed["orderId"], "paymentToken": "tok_visa" });
-    ada.post("/api/payments/process", pay).send().await.refused(409, "order_closed");
+    ada.post("/api/payments/process", pay)
+        .send()
+        .await
+        .refused(409, "order_closed");
 }
 
 /// The money goes back once, the pieces too.
@@ -43,8 +60,20 @@ pub async fn cancelled_when_confirmed(shop: &Shop) {
     assert_eq!(text(&order, "paymentStatus"), "refunded");
     counts(&shop.stock(&product).await, [5, 0, 5]);
     let paid = payment(&bob, &placed["orderId"]).await;
-    assert_eq!((cents(&paid["captured"]), cents(&paid["refunded"]), text(&paid, "status")), (4200, 4200, "refunded"));
-    it::flow(shop, &placed["orderId"], &["OrderCreated", "OrderConfirmed", "OrderCancelled"]).await;
+    assert_eq!(
+        (
+            cents(&paid["captured"]),
+            cents(&paid["refunded"]),
+            text(&paid, "status")
+        ),
+        (4200, 4200, "refunded")
+    );
+    it::flow(
+        shop,
+        &placed["orderId"],
+        &["OrderCreated", "OrderConfirmed", "OrderCancelled"],
+    )
+    .await;
     // What was refunded in part is given back in full, and no more.
     let placed = bob.buy(&product, 1).await;
     let refund = format!("/api/payments/{}/refund", text(&placed, "orderId"));
@@ -61,7 +90,10 @@ pub async fn cancelled_when_processing(shop: &Shop) {
     let placed = cleo.buy(&product, 1).await;
     moved(shop, &placed, "processing").await;
     let order = moved(shop, &placed, "cancelled").await;
-    assert_eq!((text(&order, "status"), text(&order, "paymentStatus")), ("cancelled", "refunded"));
+    assert_eq!(
+        (text(&order, "status"), text(&order, "paymentStatus")),
+        ("cancelled", "refunded")
+    );
     counts(&shop.stock(&product).await, [5, 0, 5]);
 }
 
@@ -73,7 +105,11 @@ pub async fn too_late_to_cancel(shop: &Shop) {
         let placed = dora.buy(&product, 1).await;
         moved(shop, &placed, status).await;
         for who in [&dora, &shop.admin] {
-            let problem = who.put(&at(&placed, "cancel"), json!({})).send().await.refused(409, "illegal_transition");
+            let problem = who
+                .put(&at(&placed, "cancel"), json!({}))
+                .send()
+                .await
+                .refused(409, "illegal_transition");
             assert_eq!((text(&problem, "from"), text(&problem, "to")), (status, "cancelled"));
         }
         assert_eq!(cents(&payment(&dora, &placed["orderId"]).await["refunded"]), 0);
@@ -95,7 +131,10 @@ pub async fn forward_only(shop: &Shop) {
         for to in &states[..=reached] {
             set(&placed, json!(to)).send().await.refused(409, "illegal_transition");
         }
-        set(&placed, json!("failed")).send().await.refused(409, "illegal_transition");
+        set(&placed, json!("failed"))
+            .send()
+            .await
+            .refused(409, "illegal_transition");
         assert_eq!(emil.order(&placed["orderId"]).await["status"], **from);
     }
     let placed = emil.buy(&product, 1).await;
@@ -103,17 +142,28 @@ pub async fn forward_only(shop: &Shop) {
         let problem = set(&placed, status).send().await.refused(400, "invalid");
         assert_eq!(each(&problem["errors"], "pointer"), ["/status"], "{problem}");
     }
-    emil.put(&at(&placed, "status"), json!({ "status": "shipped" })).send().await.refused(403, "forbidden");
+    emil.put(&at(&placed, "status"), json!({ "status": "shipped" }))
+        .send()
+        .await
+        .refused(403, "forbidden");
     // Nobody confirms by hand what is not paid.
     let unpaid = order_with(&emil, &product, json!({ "paymentToken": "tok_declined" })).await;
     for status in ["confirmed", "processing", "shipped", "delivered"] {
-        set(&unpaid, json!(status)).send().await.refused(409, "illegal_transition");
+        set(&unpaid, json!(status))
+            .send()
+            .await
+            .refused(409, "illegal_transition");
     }
     it::call_off(&emil, &unpaid["orderId"]).await;
     for status in ["processing", "shipped", "delivered"] {
         moved(shop, &placed, status).await;
     }
-    it::flow(shop, &placed["orderId"], &["OrderCreated", "OrderConfirmed", "OrderShipped", "OrderDelivered"]).await;
+    it::flow(
+        shop,
+        &placed["orderId"],
+        &["OrderCreated", "OrderConfirmed", "OrderShipped", "OrderDelivered"],
+    )
+    .await;
 }
 
 /// Other people's orders.
@@ -127,8 +177,14 @@ pub async fn orders_are_private(shop: &Shop) {
         shop.visitor.get(&path).send().await.refused(401, "unauthorized");
         assert_eq!(shop.admin.get(&path).send().await.is(200)["id"], *id);
     }
-    gil.put(&at(&placed, "cancel"), json!({})).send().await.refused(404, "not_found");
-    gil.put(&at(&placed, "status"), json!({ "status": "shipped" })).send().await.refused(403, "forbidden");
+    gil.put(&at(&placed, "cancel"), json!({}))
+        .send()
+        .await
+        .refused(404, "not_found");
+    gil.put(&at(&placed, "status"), json!({ "status": "shipped" }))
+        .send()
+        .await
+        .refused(403, "forbidden");
     assert_eq!(text(&flo.order(&placed["orderId"]).await, "status"), "confirmed");
 }
 
@@ -138,7 +194,15 @@ pub async fn history_is_told(shop: &Shop) {
     let hana = shop.customer("hana").await;
     let me = it::profile(&hana).await;
     let placed = hana.buy(&product, 1).await;
-    let order = shop.admin.put(&at(&placed, "status"), json!({ "status": "shipped", "reason": "by bicycle" })).send().await.is(200);
+    let order = shop
+        .admin
+        .put(
+            &at(&placed, "status"),
+            json!({ "status": "shipped", "reason": "by bicycle" }),
+        )
+        .send()
+        .await
+        .is(200);
     assert_eq!(each(&order["history"], "status"), ["pending", "confirmed", "shipped"]);
     let (first, last) = (&order["history"][0], &order["history"][2]);
     assert_eq!((&first["by"], text(last, "reason")), (&me["id"], "by bicycle"));

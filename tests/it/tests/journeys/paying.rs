@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use testkit::{Client, Shop, until};
 
 fn pay(who: &Client, order: &Value, token: &str) -> testkit::Call {
-    who.post("/api/payments/process", json!({ "orderId": order, "paymentToken": token }))
+    who.post(
+        "/api/payments/process",
+        json!({ "orderId": order, "paymentToken": token }),
+    )
 }
 
 /// A declined payment leaves the order pending and its pieces reserved; it may be tried again.
@@ -14,25 +17,47 @@ pub async fn declined_then_paid(shop: &Shop) {
     let ada = shop.customer("ada").await;
     let placed = order_with(&ada, &product, json!({ "paymentToken": "tok_declined" })).await;
     let id = &placed["orderId"];
-    assert_eq!((text(&placed, "status"), text(&placed["order"], "paymentStatus")), ("pending", "failed"));
+    assert_eq!(
+        (text(&placed, "status"), text(&placed["order"], "paymentStatus")),
+        ("pending", "failed")
+    );
     assert_eq!(text(&placed["paymentError"], "code"), "card_declined");
     counts(&shop.stock(&product).await, [5, 1, 4]);
     assert_eq!(text(&payment(&ada, id).await["failure"], "code"), "card_declined");
 
-    let problem = pay(&ada, id, "tok_insufficient_funds").send().await.refused(402, "payment_declined");
+    let problem = pay(&ada, id, "tok_insufficient_funds")
+        .send()
+        .await
+        .refused(402, "payment_declined");
     assert_eq!(text(&problem["failure"], "code"), "insufficient_funds");
-    let problem = pay(&ada, id, "tok_nonsense").send().await.refused(402, "payment_declined");
+    let problem = pay(&ada, id, "tok_nonsense")
+        .send()
+        .await
+        .refused(402, "payment_declined");
     assert_eq!(text(&problem["failure"], "code"), "invalid_token");
     assert_eq!(text(&ada.order(id).await, "status"), "pending");
 
     let paid = pay(&ada, id, "tok_visa").send().await.is(201);
-    assert_eq!((text(&paid, "status"), cents(&paid["captured"]), list(&paid["attempts"]).len()), ("completed", 3000, 4));
+    assert_eq!(
+        (
+            text(&paid, "status"),
+            cents(&paid["captured"]),
+            list(&paid["attempts"]).len()
+        ),
+        ("completed", 3000, 4)
+    );
     let order = ada.order(id).await;
-    assert_eq!((text(&order, "status"), text(&order, "paymentStatus")), ("confirmed", "completed"));
+    assert_eq!(
+        (text(&order, "status"), text(&order, "paymentStatus")),
+        ("confirmed", "completed")
+    );
     counts(&shop.stock(&product).await, [4, 0, 4]);
     pay(&ada, id, "tok_visa").send().await.refused(409, "already_paid");
     let path = format!("/api/events?type=PaymentFailed&subject={}", text(&paid, "id"));
-    until("each decline is told", || async { list(&shop.admin.get(&path).send().await.is(200)).len() == 3 }).await;
+    until("each decline is told", || async {
+        list(&shop.admin.get(&path).send().await.is(200)).len() == 3
+    })
+    .await;
 }
 
 /// A provider that fails twice and then works is none of the shopper's business.
@@ -49,9 +74,17 @@ pub async fn provider_is_moody(shop: &Shop) {
 pub async fn provider_is_slow(shop: &Shop) {
     let product = shop.product("32", 5).await;
     let cleo = shop.customer("cleo").await;
-    let placed = order_with(&cleo, &product, json!({ "paymentToken": "tok_slow", "paymentMethod": "paypal" })).await;
+    let placed = order_with(
+        &cleo,
+        &product,
+        json!({ "paymentToken": "tok_slow", "paymentMethod": "paypal" }),
+    )
+    .await;
     assert_eq!(text(&placed, "status"), "confirmed");
-    assert_eq!(text(&payment(&cleo, &placed["orderId"]).await, "paymentMethod"), "paypal");
+    assert_eq!(
+        text(&payment(&cleo, &placed["orderId"]).await, "paymentMethod"),
+        "paypal"
+    );
 }
 
 /// An outcome that got lost is asked for, not guessed: the money is captured once.
@@ -60,7 +93,10 @@ pub async fn outcome_was_lost(shop: &Shop) {
     let dora = shop.customer("dora").await;
     let placed = order_with(&dora, &product, json!({ "paymentToken": "tok_timeout_then_captured" })).await;
     let id = &placed["orderId"];
-    until("the order is confirmed", || async { dora.order(id).await["status"] == "confirmed" }).await;
+    until("the order is confirmed", || async {
+        dora.order(id).await["status"] == "confirmed"
+    })
+    .await;
     let paid = payment(&dora, id).await;
     assert_eq!((text(&paid, "status"), list(&paid["captures"]).len()), ("completed", 1));
     assert_eq!((cents(&paid["captured"]), list(&paid["attempts"]).len()), (3300, 1));
@@ -71,15 +107,25 @@ pub async fn cash_on_delivery(shop: &Shop) {
     let product = shop.product("34", 5).await;
     let emil = shop.customer("emil").await;
     let placed = order_with(&emil, &product, json!({ "paymentMethod": "cash_on_delivery" })).await;
-    assert_eq!((text(&placed, "status"), text(&placed["order"], "paymentMethod")), ("confirmed", "cash_on_delivery"));
+    assert_eq!(
+        (text(&placed, "status"), text(&placed["order"], "paymentMethod")),
+        ("confirmed", "cash_on_delivery")
+    );
     counts(&shop.stock(&product).await, [4, 0, 4]);
-    let answer = emil.get(&format!("/api/payments/{}", text(&placed, "orderId"))).send().await;
+    let answer = emil
+        .get(&format!("/api/payments/{}", text(&placed, "orderId")))
+        .send()
+        .await;
     if answer.status == 200 {
         assert_eq!(cents(&answer.value()["captured"]), 0);
     } else {
         answer.refused(404, "not_found");
     }
-    let cancelled = emil.put(&format!("/api/orders/{}/cancel", text(&placed, "orderId")), json!({})).send().await.is(200);
+    let cancelled = emil
+        .put(&format!("/api/orders/{}/cancel", text(&placed, "orderId")), json!({}))
+        .send()
+        .await
+        .is(200);
     assert_eq!(text(&cancelled, "status"), "cancelled");
     counts(&shop.stock(&product).await, [5, 0, 5]);
 }
@@ -93,27 +139,64 @@ pub async fn refunds(shop: &Shop) {
     let of_order = format!("/api/payments/{id}/refund");
     let refund = |path: &str, body: Value| shop.admin.post(path, body);
     flo.post(&of_order, json!({})).send().await.refused(403, "forbidden");
-    refund(&of_order, json!({ "amount": 40.01 })).send().await.refused(409, "refund_exceeds_captured");
+    refund(&of_order, json!({ "amount": 40.01 }))
+        .send()
+        .await
+        .refused(409, "refund_exceeds_captured");
     for amount in [json!(0), json!(-1), json!(1.001), json!("much")] {
-        refund(&of_order, json!({ "amount": amount })).send().await.refused(400, "invalid");
+        refund(&of_order, json!({ "amount": amount }))
+            .send()
+            .await
+            .refused(400, "invalid");
     }
-    let paid = refund(&of_order, json!({ "amount": 15.5, "reason": "a scratch" })).send().await.is(200);
-    assert_eq!((text(&paid, "status"), cents(&paid["refunded"])), ("partially_refunded", 1550));
+    let paid = refund(&of_order, json!({ "amount": 15.5, "reason": "a scratch" }))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(
+        (text(&paid, "status"), cents(&paid["refunded"])),
+        ("partially_refunded", 1550)
+    );
     assert_eq!(text(&paid["refunds"][0], "reason"), "a scratch");
-    until("the order knows", || async { flo.order(&placed["orderId"]).await["paymentStatus"] == "partially_refunded" }).await;
+    until("the order knows", || async {
+        flo.order(&placed["orderId"]).await["paymentStatus"] == "partially_refunded"
+    })
+    .await;
     let by_payment = format!("/api/payments/{}/refund", text(&paid, "id"));
-    let problem = refund(&by_payment, json!({ "amount": "24.51" })).send().await.refused(409, "refund_exceeds_captured");
+    let problem = refund(&by_payment, json!({ "amount": "24.51" }))
+        .send()
+        .await
+        .refused(409, "refund_exceeds_captured");
     assert_eq!(cents(&problem["refundable"]), 2450);
     let paid = refund(&by_payment, json!({})).send().await.is(200);
-    assert_eq!((text(&paid, "status"), cents(&paid["refunded"]), list(&paid["refunds"]).len()), ("refunded", 4000, 2));
-    refund(&of_order, json!({})).send().await.refused(409, "refund_exceeds_captured");
-    until("the order knows", || async { flo.order(&placed["orderId"]).await["paymentStatus"] == "refunded" }).await;
+    assert_eq!(
+        (
+            text(&paid, "status"),
+            cents(&paid["refunded"]),
+            list(&paid["refunds"]).len()
+        ),
+        ("refunded", 4000, 2)
+    );
+    refund(&of_order, json!({}))
+        .send()
+        .await
+        .refused(409, "refund_exceeds_captured");
+    until("the order knows", || async {
+        flo.order(&placed["orderId"]).await["paymentStatus"] == "refunded"
+    })
+    .await;
     // A refund is about money: the order goes on, and nothing goes back into stock.
     assert_eq!(text(&flo.order(&placed["orderId"]).await, "status"), "confirmed");
     counts(&shop.stock(&product).await, [4, 0, 4]);
     let path = format!("/api/events?type=PaymentRefunded&subject={}", text(&paid, "id"));
-    until("both refunds are told", || async { list(&shop.admin.get(&path).send().await.is(200)).len() == 2 }).await;
-    refund("/api/payments/ord_unknown/refund", json!({})).send().await.refused(404, "not_found");
+    until("both refunds are told", || async {
+        list(&shop.admin.get(&path).send().await.is(200)).len() == 2
+    })
+    .await;
+    refund("/api/payments/ord_unknown/refund", json!({}))
+        .send()
+        .await
+        .refused(404, "not_found");
 }
 
 /// Other people's payments.
@@ -124,16 +207,28 @@ pub async fn payments_are_private(shop: &Shop) {
     let id = &placed["orderId"];
     let path = format!("/api/payments/{}", text(&placed, "orderId"));
     hana.get(&path).send().await.refused(404, "not_found");
-    hana.get(&format!("/api/payments/{}", placed["number"])).send().await.refused(404, "not_found");
+    hana.get(&format!("/api/payments/{}", placed["number"]))
+        .send()
+        .await
+        .refused(404, "not_found");
     let theirs = pay(&hana, id, "tok_visa").send().await;
     assert!([403, 404].contains(&theirs.status), "{}", theirs.text());
     shop.visitor.get(&path).send().await.refused(401, "unauthorized");
-    pay(&shop.visitor, id, "tok_visa").send().await.refused(401, "unauthorized");
+    pay(&shop.visitor, id, "tok_visa")
+        .send()
+        .await
+        .refused(401, "unauthorized");
     assert_eq!(shop.admin.get(&path).send().await.is(200)["status"], "failed");
     // By number, by its owner.
     let paid = pay(&gil, &placed["number"], "tok_visa").send().await.is(201);
     assert_eq!(paid["orderId"], *id);
-    assert_eq!(gil.get(&format!("/api/payments/{}", text(&paid, "id"))).send().await.is(200)["id"], paid["id"]);
+    assert_eq!(
+        gil.get(&format!("/api/payments/{}", text(&paid, "id")))
+            .send()
+            .await
+            .is(200)["id"],
+        paid["id"]
+    );
 }
 
 /// The server's amount wins.
@@ -141,13 +236,25 @@ pub async fn amounts_are_checked(shop: &Shop) {
     let product = shop.product("42", 5).await;
     let ian = shop.customer("ian").await;
     let placed = order_with(&ian, &product, json!({ "paymentToken": "tok_declined" })).await;
-    let with = |amount: Value| ian.post("/api/payments/process", json!({ "orderId": placed["orderId"], "paymentToken": "tok_visa", "amount": amount }));
+    let with = |amount: Value| {
+        ian.post(
+            "/api/payments/process",
+            json!({ "orderId": placed["orderId"], "paymentToken": "tok_visa", "amount": amount }),
+        )
+    };
     for amount in [json!(41.99), json!("42.01"), json!(0), json!(-42)] {
         let answer = with(amount.clone()).send().await;
         let told = (answer.status, answer.value()["code"].clone());
-        assert!(told == (409, json!("amount_differs")) || told == (400, json!("invalid")), "{amount}: {}", answer.text());
+        assert!(
+            told == (409, json!("amount_differs")) || told == (400, json!("invalid")),
+            "{amount}: {}",
+            answer.text()
+        );
     }
     with(json!("42.00")).send().await.is(201);
     let nothing = json!({ "orderId": "ord_unknown", "paymentToken": "tok_visa" });
-    ian.post("/api/payments/process", nothing).send().await.refused(404, "not_found");
+    ian.post("/api/payments/process", nothing)
+        .send()
+        .await
+        .refused(404, "not_found");
 }

@@ -9,7 +9,12 @@ use testkit::Shop;
 pub async fn first_purchase(shop: &Shop) {
     let product = shop.product("12.50", 10).await;
     let account = json!({ "username": shop.name("alice"), "password": "password1" });
-    let opened = shop.visitor.post("/api/user/register", account.clone()).send().await.is(201);
+    let opened = shop
+        .visitor
+        .post("/api/user/register", account.clone())
+        .send()
+        .await
+        .is(201);
     assert_eq!(opened["user"]["username"], account["username"]);
     assert_eq!(opened["tokenType"], "Bearer");
     let session = shop.visitor.post("/api/user/login", account).send().await.is(200);
@@ -21,13 +26,23 @@ pub async fn first_purchase(shop: &Shop) {
     let added = alice.post("/api/cart/cart/add", two).send().await.is(200);
     assert_eq!(added["itemCount"], 2);
     let cart = alice.get("/api/cart/cart").send().await.is(200);
-    assert_eq!((cents(&cart["total"]), &cart["cart"][0]["productId"]), (2500, &product["id"]));
+    assert_eq!(
+        (cents(&cart["total"]), &cart["cart"][0]["productId"]),
+        (2500, &product["id"])
+    );
 
     // Without any body at all: what is in the cart.
     let placed = alice.call(Method::POST, "/api/order/orders").send().await.is(201);
     assert_eq!((cents(&placed["total"]), text(&placed, "status")), (2500, "confirmed"));
-    let order = alice.get(&format!("/api/order/orders/{}", text(&placed, "orderId"))).send().await.is(200);
-    assert_eq!((&order["paymentStatus"], &order["items"][0]["quantity"]), (&json!("completed"), &json!(2)));
+    let order = alice
+        .get(&format!("/api/order/orders/{}", text(&placed, "orderId")))
+        .send()
+        .await
+        .is(200);
+    assert_eq!(
+        (&order["paymentStatus"], &order["items"][0]["quantity"]),
+        (&json!("completed"), &json!(2))
+    );
     let cart = alice.get("/api/cart/cart").send().await.is(200);
     assert_eq!((list(&cart["cart"]).len(), cents(&cart["total"])), (0, 0));
     counts(&shop.stock(&product).await, [8, 0, 8]);
@@ -39,10 +54,19 @@ pub async fn second_purchase(shop: &Shop) {
     let email = format!("{}@example.com", shop.name("bob"));
     let account = json!({ "email": email, "password": "password1", "firstName": "Bob", "lastName": "Builder", "phone": "555 1234" });
     let opened = shop.visitor.post("/api/auth/register", account).send().await;
-    assert!(opened.header("location").starts_with("/api/users/"), "{:?}", opened.headers);
+    assert!(
+        opened.header("location").starts_with("/api/users/"),
+        "{:?}",
+        opened.headers
+    );
     assert_eq!(opened.is(201)["user"]["name"], "Bob Builder");
     let credentials = json!({ "email": email, "password": "password1" });
-    let session = shop.visitor.post("/api/users/login", credentials.clone()).send().await.is(200);
+    let session = shop
+        .visitor
+        .post("/api/users/login", credentials.clone())
+        .send()
+        .await
+        .is(200);
     let session_too = shop.visitor.post("/api/auth/login", credentials).send().await.is(200);
     assert_eq!(session["user"], session_too["user"]);
     let bob = of(shop, &session);
@@ -66,21 +90,32 @@ pub async fn second_purchase(shop: &Shop) {
     let order_id = text(&placed.value(), "orderId").to_owned();
     assert_eq!(placed.header("location"), format!("/api/orders/{order_id}"));
     let placed = placed.is(201);
-    assert_eq!((text(&placed, "status"), text(&placed["order"], "paymentStatus")), ("pending", "failed"));
+    assert_eq!(
+        (text(&placed, "status"), text(&placed["order"], "paymentStatus")),
+        ("pending", "failed")
+    );
     assert_eq!(placed["order"]["shippingAddress"]["postalCode"], "62701");
     assert_eq!(placed["order"]["shippingAddress"]["country"], "US");
     assert_eq!(placed["order"]["billingAddress"], placed["order"]["shippingAddress"]);
     assert_eq!(placed["order"]["email"], *email);
 
-    let pay = json!({ "orderId": order_id, "paymentMethod": "credit_card", "paymentToken": "tok_visa", "amount": 999.99 });
+    let pay =
+        json!({ "orderId": order_id, "paymentMethod": "credit_card", "paymentToken": "tok_visa", "amount": 999.99 });
     let paid = bob.post("/api/payments/process", pay).send().await;
-    assert!(paid.header("location").starts_with("/api/payments/pay_"), "{:?}", paid.headers);
+    assert!(
+        paid.header("location").starts_with("/api/payments/pay_"),
+        "{:?}",
+        paid.headers
+    );
     assert_eq!(paid.is(201)["status"], "completed");
     let orders = bob.get("/api/orders").send().await.is(200);
     assert_eq!((list(&orders).len(), text(&orders[0], "status")), (1, "confirmed"));
     let same = bob.get(&format!("/api/orders/user/{id}")).send().await.is(200);
     assert_eq!(same, orders);
-    assert_eq!(bob.get(&format!("/api/payments/{order_id}")).send().await.is(200)["orderId"], *order_id);
+    assert_eq!(
+        bob.get(&format!("/api/payments/{order_id}")).send().await.is(200)["orderId"],
+        *order_id
+    );
 
     it::flow(shop, &placed["orderId"], &["OrderCreated", "OrderConfirmed"]).await;
 }
@@ -91,15 +126,25 @@ pub async fn carts_by_their_owner(shop: &Shop) {
     let carol = shop.customer("carol").await;
     let id = text(&profile(&carol).await, "id").to_owned();
     let line = json!({ "productId": product["id"], "quantity": 2 });
-    carol.post(&format!("/api/cart/{id}/items"), line.clone()).send().await.is(201);
+    carol
+        .post(&format!("/api/cart/{id}/items"), line.clone())
+        .send()
+        .await
+        .is(201);
     carol.post("/api/cart/items", line).send().await.is(201);
     let cart = carol.get(&format!("/api/cart/{id}")).send().await.is(200);
     assert_eq!(cart["itemCount"], 4);
     let path = format!("/api/cart/{id}/items/{}", text(&product, "id"));
-    assert_eq!(carol.put(&path, json!({ "quantity": 3 })).send().await.is(200)["itemCount"], 3);
+    assert_eq!(
+        carol.put(&path, json!({ "quantity": 3 })).send().await.is(200)["itemCount"],
+        3
+    );
     assert_eq!(carol.delete(&path).send().await.is(200)["itemCount"], 0);
     carol.add(&product, 1).await;
-    assert_eq!(carol.delete(&format!("/api/cart/{id}")).send().await.is(200)["itemCount"], 0);
+    assert_eq!(
+        carol.delete(&format!("/api/cart/{id}")).send().await.is(200)["itemCount"],
+        0
+    );
 }
 
 /// Carts below `/api/orders`, and the verbs `remove` and `clear`.
@@ -109,9 +154,16 @@ pub async fn carts_at_orders(shop: &Shop) {
     let id = text(&profile(&dave).await, "id").to_owned();
     for product in [&one, &other] {
         let line = json!({ "productId": product["id"], "quantity": 1 });
-        dave.post(&format!("/api/orders/cart/{id}/items"), line).send().await.is(201);
+        dave.post(&format!("/api/orders/cart/{id}/items"), line)
+            .send()
+            .await
+            .is(201);
     }
-    let removed = dave.post("/api/cart/cart/remove", json!({ "productId": one["number"] })).send().await.is(200);
+    let removed = dave
+        .post("/api/cart/cart/remove", json!({ "productId": one["number"] }))
+        .send()
+        .await
+        .is(200);
     assert_eq!(removed["cart"][0]["productId"], other["id"]);
     assert_eq!(removed["itemCount"], 1);
     let cleared = dave.call(Method::POST, "/api/cart/cart/clear").send().await.is(200);
@@ -122,12 +174,27 @@ pub async fn carts_at_orders(shop: &Shop) {
 pub async fn singular_prefixes(shop: &Shop) {
     let product = shop.product("8", 4).await;
     let id = text(&product, "id");
-    assert_eq!(shop.visitor.get(&format!("/api/product/products/{id}")).send().await.is(200), product);
-    let patched = shop.admin.patch(&format!("/api/product/products/{id}"), json!({ "vendor": "Smith" })).send().await;
+    assert_eq!(
+        shop.visitor
+            .get(&format!("/api/product/products/{id}"))
+            .send()
+            .await
+            .is(200),
+        product
+    );
+    let patched = shop
+        .admin
+        .patch(&format!("/api/product/products/{id}"), json!({ "vendor": "Smith" }))
+        .send()
+        .await;
     assert_eq!(patched.is(200)["vendor"], "Smith");
     let erin = shop.customer("erin").await;
     let order = erin.buy(&product, 1).await;
     let number = &order["number"];
-    let cancelled = erin.post(&format!("/api/order/orders/{number}/cancel"), json!({})).send().await.is(200);
+    let cancelled = erin
+        .post(&format!("/api/order/orders/{number}/cancel"), json!({}))
+        .send()
+        .await
+        .is(200);
     assert_eq!(cancelled["status"], "cancelled");
 }
