@@ -35,6 +35,11 @@ pub struct Round {
     pub waits: Histogram<u64>,
 }
 
+/// Up to a minute, in microseconds, to three digits.
+fn waits() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_max(60_000_000, 3)?)
+}
+
 struct Tally {
     waits: Histogram<u64>,
     failed: u64,
@@ -47,7 +52,7 @@ struct Tally {
 /// Nothing but failures, or too many of them.
 pub async fn run(shoppers: &mut Vec<Shopper>, errand: &Errand, span: Span) -> Result<Round> {
     let tally = Rc::new(RefCell::new(Tally {
-        waits: Histogram::new(3)?,
+        waits: waits()?,
         failed: 0,
         why: None,
     }));
@@ -68,7 +73,7 @@ pub async fn run(shoppers: &mut Vec<Shopper>, errand: &Errand, span: Span) -> Re
         })
         .await?;
     let Tally { waits, failed, why } = tally.replace(Tally {
-        waits: Histogram::new(3)?,
+        waits: waits()?,
         failed: 0,
         why: None,
     });

@@ -35,6 +35,7 @@ impl Machine {
         let processor = processor.map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
         let git = |args: &[&str]| {
             let done = Command::new("git")
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .args(args)
                 .output()
                 .ok()
