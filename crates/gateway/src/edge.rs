@@ -77,7 +77,10 @@ pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, ne
         .map(|fault| Problem::unauthorized(fault.to_string()))
         .or_else(|| too_large(&request));
     let response = match refused {
-        Some(problem) => problem.into_response(),
+        Some(problem) => {
+            serve::drain(request.into_body()).await;
+            problem.into_response()
+        }
         None => {
             request.extensions_mut().insert(who);
             request.extensions_mut().insert(cx.clone());

@@ -1,6 +1,7 @@
 //! What a handler takes from the body: a typed value, and the key under which a write is done once.
 
 use std::any::TypeId;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -17,6 +18,10 @@ use crate::routes::Place;
 
 /// The largest body: a thousand products fit, and memory stays bounded. Imports stream instead.
 pub const BODY_MAX: usize = 1 << 20;
+/// What is read on of a body that was refused; who sends more than this does not listen anyway.
+const DRAIN_MAX: usize = 8 << 20;
+/// How long that may take.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// The longest idempotency key.
 const KEY_MAX: usize = 255;
 
@@ -132,18 +137,30 @@ pub async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
         .and_then(|text| text.parse::<u64>().ok())
         .is_some_and(|length| length > BODY_MAX as u64)
     {
+        drain(request.into_body()).await;
         return Err(too_large());
     }
-    match Limited::new(request.into_body(), BODY_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(fault) if fault.is::<LengthLimitError>() => Err(too_large()),
-        Err(fault) if is_limit(&*fault) => Err(too_large()),
+    let mut body = request.into_body();
+    match Limited::new(&mut body, BODY_MAX).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(fault) if is_limit(&*fault) => {
+            drain(body).await;
+            Err(too_large())
+        }
         Err(_) => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "malformed",
             "The body broke off.",
         )),
     }
+}
+
+/// Reads on what is left of a body that was refused, up to a bound, so that its sender hears why and not of a broken
+/// connection.
+pub async fn drain(body: axum::body::Body) {
+    let mut left = Limited::new(body, DRAIN_MAX);
+    let read = async { while let Some(Ok(_)) = left.frame().await {} };
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
 fn is_limit(fault: &(dyn std::error::Error + 'static)) -> bool {
@@ -184,9 +201,19 @@ fn read<T: DeserializeOwned + JsonSchema + 'static>(headers: &HeaderMap, bytes: 
 fn read_json<T: DeserializeOwned + JsonSchema + 'static>(bytes: &[u8]) -> Result<T, Problem> {
     match serde_json::from_slice::<T>(bytes) {
         Ok(_) if holds_nul(bytes) => Err(nul()),
+        Ok(_) if lists_fields::<T>(bytes) => {
+            Err(Problem::invalid("The body is not as it should be.").field("", "must be an object"))
+        }
         Ok(value) => Ok(value),
         Err(fault) => Err(explain::<T>(bytes, &fault)),
     }
+}
+
+/// Whether an object's fields came as a list: serde takes them so, in the order of the declaration, on which nobody
+/// is to rely.
+fn lists_fields<T: JsonSchema + 'static>(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    first == Some(&b'[') && faults::check_of(TypeId::of::<T>(), SchemaGenerator::root_schema_for::<T>).is_of_object()
 }
 
 /// Says what is wrong with a body that could not be read: every field at once.

@@ -77,7 +77,16 @@ impl Check {
     pub(crate) fn faults(&self, value: &Value) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for fault in self.validator.iter().flat_map(|validator| validator.iter_errors(value)) {
-            self.tell(&fault, &mut found);
+            match fault.kind() {
+                // An object that has no fields at all; the fault does not say which it was given.
+                ValidationErrorKind::FalseSchema => {
+                    let at = fault.instance_path().to_string();
+                    let fields = value.pointer(&at).and_then(Value::as_object).into_iter().flatten();
+                    let pointers = fields.map(|(field, _)| format!("{at}/{}", escape(field)));
+                    found.extend(pointers.map(|pointer| (pointer, "is not a field of this; it has none".to_owned())));
+                }
+                _ => self.tell(&fault, &mut found),
+            }
             if found.len() >= FAULTS_MAX {
                 break;
             }
@@ -86,6 +95,11 @@ impl Check {
         found.dedup();
         found.truncate(FAULTS_MAX);
         found
+    }
+
+    /// Whether the type is an object.
+    pub(crate) fn is_of_object(&self) -> bool {
+        self.schema.get("type").is_some_and(|kind| kind == "object")
     }
 
     /// A parameter's text as the type that the schema wants, as far as it can be read as such.

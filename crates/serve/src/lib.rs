@@ -27,7 +27,7 @@ mod tests;
 
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
-pub use body::{BODY_MAX, Body, Write, bytes_of, too_large};
+pub use body::{BODY_MAX, Body, Write, bytes_of, drain, too_large};
 pub use caller::{Admin, Caller, In, MaybeUser, Remote, Role, Service, Staff, StaffOrService, User, Who};
 pub use errors::of_store;
 pub use extract::{Known, Path, Query, page};
