@@ -1,22 +1,19 @@
 //! Rows and SQL of orders.
 
+mod rows;
+
 use std::sync::LazyLock;
 
 use api::catalog::Pieces;
 use api::orders::OrderStatus;
-use api::payments::{PaymentMethod, PaymentStatus};
-use base::{CartId, Currency, FulfilmentId, Money, OrderId, Page, Time, UserId};
+use base::{CartId, Currency, FulfilmentId, OrderId, Page, Time, UserId};
 use serde::Serialize;
-use store::{Dialect, Outgoing, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
+use store::{Outgoing, Tx, Value, args, texts};
 
-use crate::domain::{Change, Line, Order, OrderEvent, Placing, SoFar, Totals};
+use crate::domain::{Order, OrderEvent, Placing};
 use crate::error::Error;
-
-/// The columns of `orders_order`, in the order in which [`read_order`] and [`values`] have them.
-const COLUMNS: &str = "id, number, user_id, guest, email, status, payment_status, payment_method, payment_token, payment_failure, \
-     attempt, payment_version, subtotal, discount, shipping, tax, total, currency, prices_include_tax, channel, locale, \
-     shipping_address, billing_address, metadata, cart_id, cart_generation, checkout_key, fingerprint, cancel_key, hidden, refusal, \
-     sequence, version, expires_at, resume_at, created_at, updated_at";
+pub use rows::PRICES_INCLUDE_TAX;
+use rows::{COLUMNS, changes_of, fill, insert_lines, json, lines_of, read_order, values};
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let marks: Vec<String> = (1..=37).map(|n| format!("${n}")).collect();
@@ -31,11 +28,6 @@ const UPDATE: &str = "UPDATE orders_order SET status = $3, payment_status = $4, 
 const INSERT_CHANGE: &str = "INSERT INTO orders_change (order_id, position, status, at, actor, reason, request_id) \
      SELECT $1, $2, $3, $4, $5, $6, $7 FROM orders_order WHERE id = $1 AND version = $8 ON CONFLICT DO NOTHING";
 const DELETE_CHANGE: &str = "DELETE FROM orders_change WHERE order_id = $1 AND position = $2";
-
-/// Where an order was placed. Others come with other ways to sell.
-const CHANNEL: &str = "web";
-/// Prices are gross until the shop's tax settings say otherwise.
-pub const PRICES_INCLUDE_TAX: bool = true;
 /// The counter that numbers orders.
 const COUNTER: &str = "order";
 
@@ -137,78 +129,6 @@ pub fn save(
         emit(tx, order, event, by, request_id, now)?;
     }
     Ok(true)
-}
-
-const LINE: [RowColumn; 8] = [
-    RowColumn::Text("id"),
-    RowColumn::Int("position"),
-    RowColumn::Text("product_id"),
-    RowColumn::Text("variant_id"),
-    RowColumn::Text("sku"),
-    RowColumn::Text("name"),
-    RowColumn::Int("price"),
-    RowColumn::Int("quantity"),
-];
-
-fn lines_of(order: &Order, dialect: Dialect) -> Vec<Value> {
-    let mut rows = Rows::new(LINE);
-    for (position, line) in order.lines.iter().enumerate() {
-        let Line {
-            id,
-            product,
-            variant,
-            sku,
-            name,
-            price,
-            quantity,
-        } = line;
-        rows.push(args![
-            *id,
-            position as i64,
-            *product,
-            *variant,
-            sku,
-            name,
-            price.minor,
-            *quantity
-        ]);
-    }
-    let mut values = vec![Value::from(order.id)];
-    values.extend(rows.args(dialect));
-    values
-}
-
-fn insert_lines(dialect: Dialect) -> &'static str {
-    sql!(
-        dialect,
-        LINE,
-        2,
-        "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity,
-             fulfilled, returned, refunded, discount, tax_rate, tax)
-         SELECT $1, id, position, product_id, variant_id, sku, name, price, quantity, 0, 0, 0, 0, 0, 0 FROM {rows}"
-    )
-}
-
-/// The states that the rows do not have yet. Each is written only beside its order at its present version.
-fn changes_of(order: &mut Order, request_id: &str) -> Vec<[Value; 8]> {
-    let (id, version) = (order.id, order.version);
-    let fresh = order.history.iter().enumerate().skip(order.recorded);
-    let rows = fresh.map(|(position, change)| {
-        let Change { status, at, by, reason } = change;
-        args![
-            id,
-            position as i64,
-            status.as_str(),
-            *at,
-            by,
-            reason.as_deref(),
-            request_id,
-            version
-        ]
-    });
-    let rows = rows.collect();
-    order.recorded = order.history.len();
-    rows
 }
 
 /// What an event of an order says. No personal data: other services ask for what they may see.
@@ -419,149 +339,5 @@ pub fn fulfil(tx: &mut Tx<'_>, id: FulfilmentId, order: &Order, by: &str, now: T
         ),
         ("UPDATE orders_line SET fulfilled = quantity WHERE order_id = $1", &args![order.id]),
     ])?;
-    Ok(())
-}
-
-fn json<T: Serialize>(value: &Option<T>) -> Result<Option<String>, store::Error> {
-    let text = value.as_ref().map(serde_json::to_string).transpose();
-    text.map_err(|fault| store::Error::Corrupt(fault.to_string()))
-}
-
-fn values(order: &Order) -> Result<[Value; 37], store::Error> {
-    let totals = &order.totals;
-    Ok(args![
-        order.id,
-        order.number,
-        order.user,
-        order.guest,
-        order.email.as_deref(),
-        order.status.as_str(),
-        order.payment_status.as_str(),
-        order.method.as_str(),
-        order.token.as_deref(),
-        json(&order.failure)?,
-        order.attempt,
-        order.payment_version,
-        totals.subtotal.minor,
-        totals.discount.minor,
-        totals.shipping.minor,
-        totals.tax.minor,
-        totals.total.minor,
-        totals.total.currency.code(),
-        PRICES_INCLUDE_TAX,
-        CHANNEL,
-        None::<String>,
-        json(&order.shipping_address)?,
-        json(&order.billing_address)?,
-        json(&Some(&order.metadata))?,
-        order.cart.map(|(cart, _)| cart),
-        order.cart.map(|(_, generation)| generation),
-        order.key.as_ref().map(|(key, _)| key.as_str()),
-        order.key.as_ref().map(|(_, print)| print.as_str()),
-        order.cancel_key.as_deref(),
-        order.refusal.is_some(),
-        json(&order.refusal)?,
-        order.sequence + 1, // The event that tells of it is written along with it.
-        order.version,
-        order.expires_at,
-        order.resume_at,
-        order.created_at,
-        order.updated_at,
-    ])
-}
-
-fn read_order(row: &Row) -> Result<Order, store::Error> {
-    let currency: Currency = row.parse(17)?;
-    let money = |index| Ok::<_, store::Error>(Money::new(row.get(index)?, currency));
-    let text = |index| row.get::<Option<String>>(index);
-    let cart = row.get::<Option<CartId>>(24)?.zip(row.get::<Option<i64>>(25)?);
-    let key = text(26)?.zip(text(27)?);
-    Ok(Order {
-        id: row.get(0)?,
-        number: row.get(1)?,
-        user: row.get(2)?,
-        guest: row.get(3)?,
-        email: text(4)?,
-        status: word(row, 5, OrderStatus::parse)?,
-        payment_status: word(row, 6, PaymentStatus::parse)?,
-        method: word(row, 7, PaymentMethod::parse)?,
-        token: text(8)?,
-        failure: object(row, 9)?,
-        attempt: row.get(10)?,
-        payment_version: row.get(11)?,
-        totals: Totals {
-            subtotal: money(12)?,
-            discount: money(13)?,
-            shipping: money(14)?,
-            tax: money(15)?,
-            total: money(16)?,
-        },
-        lines: Vec::new(),
-        shipping_address: object(row, 21)?,
-        billing_address: object(row, 22)?,
-        metadata: row.json(23)?,
-        cart,
-        key,
-        cancel_key: text(28)?,
-        refusal: object(row, 30)?,
-        history: Vec::new(),
-        recorded: 0,
-        sequence: row.get(31)?,
-        version: row.get(32)?,
-        expires_at: row.get(33)?,
-        resume_at: row.get(34)?,
-        created_at: row.get(35)?,
-        updated_at: row.get(36)?,
-        so_far: SoFar::default(),
-    })
-}
-
-fn word<T>(row: &Row, index: usize, parse: fn(&str) -> Option<T>) -> Result<T, store::Error> {
-    let text: String = row.get(index)?;
-    parse(&text).ok_or_else(|| store::Error::Corrupt(format!("column {index}: no such state")))
-}
-
-fn object<T: serde::de::DeserializeOwned>(row: &Row, index: usize) -> Result<Option<T>, store::Error> {
-    match row.get::<Option<String>>(index)? {
-        Some(_) => row.json(index).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Reads the lines and states of all `orders` with one statement each.
-fn fill(tx: &mut Tx<'_>, orders: &mut [Order]) -> Result<(), Error> {
-    if orders.is_empty() {
-        return Ok(());
-    }
-    let ids = texts(orders.iter().map(|order| order.id));
-    let lines = tx.all(
-        "SELECT order_id, id, product_id, variant_id, sku, name, price, quantity FROM orders_line WHERE order_id = ANY($1) ORDER BY order_id, position",
-        std::slice::from_ref(&ids),
-        |row| {
-            let price = Money::new(row.get(6)?, Currency::USD); // The currency is the order's; see below.
-            let line = Line { id: row.get(1)?, product: row.get(2)?, variant: row.get(3)?, sku: row.get(4)?, name: row.get(5)?, price, quantity: row.get(7)? };
-            Ok((row.get::<OrderId>(0)?, line))
-        },
-    )?;
-    let changes = tx.all(
-        "SELECT order_id, status, at, actor, reason FROM orders_change WHERE order_id = ANY($1) ORDER BY order_id, position",
-        &[ids],
-        |row| {
-            let change = Change { status: word(row, 1, OrderStatus::parse)?, at: row.get(2)?, by: row.get(3)?, reason: row.get(4)? };
-            Ok((row.get::<OrderId>(0)?, change))
-        },
-    )?;
-    for (id, mut line) in lines {
-        if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
-            line.price.currency = order.totals.total.currency;
-            order.lines.push(line);
-        }
-    }
-    for (id, change) in changes {
-        if let Some(order) = orders.iter_mut().find(|order| order.id == id) {
-            order.history.push(change);
-            order.recorded += 1;
-        }
-    }
     Ok(())
 }
