@@ -16,7 +16,7 @@ use crate::domain::{Order, OrderEvent, Placing, total};
 use crate::drive;
 use crate::error::Error;
 use crate::gather::{self, Gathered};
-use crate::store::{self, Filter, Inserted};
+use crate::store::{self, Filter, Inserted, Place};
 
 /// An order, and whether an earlier call with the same key placed or cancelled it.
 pub struct Joined {
@@ -86,8 +86,13 @@ pub async fn checkout(
 
 async fn place(app: &App, cx: &Cx, placing: Placing, now: Time) -> Result<Inserted, Error> {
     let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
-    app.db
-        .write(move |tx| store::insert(tx, &placing, &by, &request_id, now))
+    app.place
+        .call(Place {
+            placing,
+            by,
+            request_id,
+            now,
+        })
         .await
 }
 

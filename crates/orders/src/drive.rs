@@ -16,7 +16,7 @@ use wire::{Cx, Problem};
 use crate::App;
 use crate::domain::{Order, Outcome, Step, Written, apply, next};
 use crate::error::Error;
-use crate::store;
+use crate::store::{self, Save};
 
 /// When somebody looks again at an order whose driver gave up.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -237,17 +237,19 @@ fn refused(problem: Problem) -> Done {
 
 /// Writes what a step changed. None when somebody else changed the order meanwhile.
 pub async fn write(app: &App, cx: &Cx, order: Order, written: Written) -> Result<Option<Order>, Error> {
-    let told = match written {
+    let event = match written {
         Written::No => return Ok(Some(order)),
         Written::Row => None,
         Written::Told(event) => Some(event),
     };
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), order.updated_at);
-    app.db
-        .write(move |tx| {
-            let mut order = order.clone();
-            let mine = store::save(tx, &mut order, told, &by, &request_id, now)?;
-            Ok(mine.then_some(order))
+    app.save
+        .call(Save {
+            order,
+            event,
+            by,
+            request_id,
+            now,
         })
         .await
 }

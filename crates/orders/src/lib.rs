@@ -30,6 +30,8 @@ use ::store::{Combiner, Db, Migration, migrations};
 use base::OrderId;
 use serve::{Deps, Part};
 
+use crate::store::{Inserted, Place, Save};
+
 /// The tables, in the order in which they came to be.
 pub const MIGRATIONS: &[Migration] = migrations!["0001_orders"];
 
@@ -67,6 +69,10 @@ pub(crate) struct App {
     pub payments: api::payments::Client,
     pub identity: api::identity::Client,
     pub drives: drive::Drives,
+    /// Places orders, many in one write.
+    pub place: Combiner<Place, Inserted, error::Error>,
+    /// Writes orders that changed, many in one write.
+    pub save: Combiner<Save, Option<domain::Order>, error::Error>,
     /// Notes that orders are at rest, many in one write.
     pub rest: Combiner<OrderId, (), error::Error>,
 }
@@ -74,11 +80,12 @@ pub(crate) struct App {
 /// Builds the service on its database.
 pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
     let deps = deps.of("orders");
+    let place = Combiner::new(&db, store::insert);
+    let save = Combiner::new(&db, |tx, saves: &[Save]| {
+        Ok(store::save_all(tx, saves)?.into_iter().map(Ok).collect())
+    });
     let rest = Combiner::new(&db, |tx, ids: &[OrderId]| {
-        store::rest(tx, ids).map_err(|error| match error {
-            error::Error::Store(error) => error,
-            other => ::store::Error::Corrupt(other.to_string()),
-        })?;
+        store::rest(tx, ids)?;
         Ok(ids.iter().map(|_| Ok(())).collect())
     });
     let app = Arc::new(App {
@@ -87,6 +94,8 @@ pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
         payments: api::payments::Client(deps.peers.peer("payments")),
         identity: api::identity::Client(deps.peers.peer("identity")),
         drives: drive::Drives::default(),
+        place,
+        save,
         rest,
         deps: deps.clone(),
         db: db.clone(),

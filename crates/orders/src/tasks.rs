@@ -2,29 +2,22 @@
 
 use std::sync::Arc;
 
-use serve::Task;
+use serve::{Stop, Task};
 
-use crate::{App, actions};
+use crate::{App, Error, actions};
 
 /// Orders taken up at once: enough to catch up after a crash, few enough to leave room for customers.
 const RESUME_MAX: u32 = 64;
 
 /// Looks for orders that are due: crashed drivers, unknown payments, ended payment windows.
 pub(crate) fn resume(app: Arc<App>) -> Task {
-    Task::new("orders: resume", move |stop| {
+    Task::every("orders: resume", app.config.sweep_every, move |stop| {
         let app = app.clone();
-        async move {
-            while !stop.is_stopped() {
-                match actions::resume(&app, RESUME_MAX).await {
-                    Ok(taken) if taken as u32 == RESUME_MAX => continue, // There may be more.
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "orders that are due could not be looked for"),
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(app.config.sweep_every) => {}
-                    () = stop.stopped() => {}
-                }
-            }
-        }
+        async move { resume_due(&app, &stop).await }
     })
+}
+
+async fn resume_due(app: &App, stop: &Stop) -> Result<(), Error> {
+    while !stop.is_stopped() && actions::resume(app, RESUME_MAX).await? == RESUME_MAX as usize {} // There may be more.
+    Ok(())
 }

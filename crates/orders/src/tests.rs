@@ -12,7 +12,7 @@ use wire::Problem;
 use crate::domain::{Line, Order, OrderEvent, Placing, total};
 use crate::error::Error;
 use crate::gather;
-use crate::store::{self, Filter, Inserted};
+use crate::store::{self, Filter, Inserted, Place, Save};
 
 const NOW: Time = Time::from_micros(1_900_000_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -33,6 +33,8 @@ on_both! {
     what_is_due_is_taken_once
     an_order_at_rest_is_left_alone_unless_it_is_undone
     an_order_reads_as_it_was_written
+    a_batch_places_each_once_in_a_few_statements
+    a_batch_writes_what_nobody_changed_meanwhile
 }
 
 async fn open(engine: Engine) -> Db {
@@ -93,11 +95,27 @@ fn user() -> UserId {
 
 /// Places an order; says whether it is a twin's.
 async fn place(db: &Db, placing: Placing) -> (Order, bool) {
-    let inserted = db.write(move |tx| store::insert(tx, &placing, "usr", "req", NOW)).await;
-    match inserted.expect("an order") {
+    place_all(db, vec![placing]).await.remove(0)
+}
+
+/// Places orders in one batch.
+async fn place_all(db: &Db, placings: Vec<Placing>) -> Vec<(Order, bool)> {
+    let asked = |placing: Placing| Place {
+        placing,
+        by: "usr".into(),
+        request_id: "req".into(),
+        now: NOW,
+    };
+    let asked: Vec<Place> = placings.into_iter().map(asked).collect();
+    let inserted = db
+        .write::<_, Error, _>(move |tx| Ok(store::insert(tx, &asked)?))
+        .await
+        .expect("a batch");
+    let placed = inserted.into_iter().map(|inserted| match inserted.expect("an order") {
         Inserted::New(order) => (*order, false),
         Inserted::Twin(order) => (*order, true),
-    }
+    });
+    placed.collect()
 }
 
 async fn save(db: &Db, order: &Order, told: Option<OrderEvent>) -> bool {
@@ -221,7 +239,7 @@ async fn what_is_due_is_taken_once(db: Db) {
 
 async fn an_order_at_rest_is_left_alone_unless_it_is_undone(db: Db) {
     let (order, _) = place(&db, placing(user(), None, None)).await;
-    let rest = |id: OrderId| db.write::<_, Error, _>(move |tx| store::rest(tx, &[id]));
+    let rest = |id: OrderId| db.write::<_, Error, _>(move |tx| Ok(store::rest(tx, &[id])?));
     rest(order.id).await.expect("a write");
     assert!(
         read(&db, order.id).await.resume_at.is_some(),
@@ -244,6 +262,82 @@ async fn an_order_reads_as_it_was_written(db: Db) {
         .await
         .expect("a read");
     assert_eq!(by_number.map(|order| order.id), Some(written.id));
+}
+
+async fn a_batch_places_each_once_in_a_few_statements(db: Db) {
+    let (ada, cart) = (user(), Ids::random().next::<CartId>(NOW));
+    let (before, _) = place(&db, placing(ada, None, Some("old"))).await;
+    let mut asked = vec![
+        placing(ada, Some((cart, 1)), Some("a")),
+        placing(ada, None, Some("a")),
+        placing(ada, Some((cart, 1)), Some("b")),
+        placing(ada, None, Some("old")),
+    ];
+    asked.extend((0..28).map(|_| placing(user(), None, None)));
+    let statements = db.figures().statements;
+    let placed = place_all(&db, asked).await;
+    let statements = db.figures().statements - statements;
+    let first = placed[0].0.id;
+    let twins: Vec<_> = placed[..4].iter().map(|(order, twin)| (order.id, *twin)).collect();
+    assert_eq!(twins, [(first, false), (first, true), (first, true), (before.id, true)]);
+    assert!(placed[4..].iter().all(|(_, twin)| !twin));
+    let mut numbers: Vec<i64> = placed[4..].iter().map(|(order, _)| order.number).collect();
+    numbers.dedup();
+    assert_eq!(numbers.len(), 28);
+    assert!(statements < 20, "{statements} statements for 32 orders");
+    let joined = db
+        .read::<_, Error, _>(move |tx| store::by_key(tx, ada, "b"))
+        .await
+        .expect("a read");
+    assert_eq!(
+        joined.map(|order| order.id),
+        Some(first),
+        "a key that joined is remembered"
+    );
+    for (order, _) in placed {
+        assert_eq!(read(&db, order.id).await.lines, order.lines);
+    }
+}
+
+async fn a_batch_writes_what_nobody_changed_meanwhile(db: Db) {
+    let mut placed = place_all(&db, (0..3).map(|_| placing(user(), None, None)).collect()).await;
+    let stale = placed[1].0.clone();
+    let moved = stale
+        .clone()
+        .cancel(None, None, "usr", NOW, NOW)
+        .expect("a pending order")
+        .0;
+    assert!(save(&db, &moved, None).await);
+    let cancelled = |order: Order| {
+        let (order, event) = order
+            .cancel(None, Some("why".into()), "usr", NOW, NOW)
+            .expect("a pending order");
+        Save {
+            order,
+            event: Some(event),
+            by: "usr".into(),
+            request_id: "req".into(),
+            now: NOW,
+        }
+    };
+    let first = placed.remove(0).0;
+    let saves = vec![
+        cancelled(first.clone()),
+        cancelled(stale),
+        cancelled(first.clone()),
+        cancelled(placed.remove(1).0),
+    ];
+    let saved = db
+        .write::<_, Error, _>(move |tx| Ok(store::save_all(tx, &saves)?))
+        .await
+        .expect("a batch");
+    assert_eq!(
+        saved.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, false, true]
+    );
+    let kept = read(&db, first.id).await;
+    assert_eq!((kept.version, kept.sequence, kept.history.len()), (2, 2, 2));
+    assert_eq!(Some(kept), saved.into_iter().next().flatten());
 }
 
 #[test]

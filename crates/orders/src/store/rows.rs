@@ -4,19 +4,19 @@ use api::orders::OrderStatus;
 use api::payments::{PaymentMethod, PaymentStatus};
 use base::{CartId, Currency, Money, OrderId};
 use serde::Serialize;
-use store::{Dialect, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
+use store::{Row, Tx, texts};
 
 use crate::domain::{Change, Line, Order, SoFar, Totals};
 use crate::error::Error;
 
-/// The columns of `orders_order`, in the order in which [`read_order`] and [`values`] have them.
+/// The columns of `orders_order`, in the order in which [`read_order`] has them.
 pub(super) const COLUMNS: &str = "id, number, user_id, guest, email, status, payment_status, payment_method, payment_token, payment_failure, \
      attempt, payment_version, subtotal, discount, shipping, tax, total, currency, prices_include_tax, channel, locale, \
      shipping_address, billing_address, metadata, cart_id, cart_generation, checkout_key, fingerprint, cancel_key, hidden, refusal, \
      sequence, version, expires_at, resume_at, created_at, updated_at";
 
 /// Where an order was placed. Others come with other ways to sell.
-const CHANNEL: &str = "web";
+pub(super) const CHANNEL: &str = "web";
 /// Prices are gross until the shop's tax settings say otherwise.
 pub const PRICES_INCLUDE_TAX: bool = true;
 
@@ -24,50 +24,6 @@ pub const PRICES_INCLUDE_TAX: bool = true;
 pub(super) fn json<T: Serialize>(value: &Option<T>) -> Result<Option<String>, store::Error> {
     let text = value.as_ref().map(serde_json::to_string).transpose();
     text.map_err(|fault| store::Error::Corrupt(fault.to_string()))
-}
-
-/// What a new order has in each of [`COLUMNS`].
-pub(super) fn values(order: &Order) -> Result<[Value; 37], store::Error> {
-    let totals = &order.totals;
-    Ok(args![
-        order.id,
-        order.number,
-        order.user,
-        order.guest,
-        order.email.as_deref(),
-        order.status.as_str(),
-        order.payment_status.as_str(),
-        order.method.as_str(),
-        order.token.as_deref(),
-        json(&order.failure)?,
-        order.attempt,
-        order.payment_version,
-        totals.subtotal.minor,
-        totals.discount.minor,
-        totals.shipping.minor,
-        totals.tax.minor,
-        totals.total.minor,
-        totals.total.currency.code(),
-        PRICES_INCLUDE_TAX,
-        CHANNEL,
-        None::<String>,
-        json(&order.shipping_address)?,
-        json(&order.billing_address)?,
-        json(&Some(&order.metadata))?,
-        order.cart.map(|(cart, _)| cart),
-        order.cart.map(|(_, generation)| generation),
-        order.key.as_ref().map(|(key, _)| key.as_str()),
-        order.key.as_ref().map(|(_, print)| print.as_str()),
-        order.cancel_key.as_deref(),
-        order.refusal.is_some(),
-        json(&order.refusal)?,
-        order.sequence + 1, // The event that tells of it is written along with it.
-        order.version,
-        order.expires_at,
-        order.resume_at,
-        order.created_at,
-        order.updated_at,
-    ])
 }
 
 /// An order without its lines and states; [`fill`] reads those.
@@ -165,76 +121,4 @@ pub(super) fn fill(tx: &mut Tx<'_>, orders: &mut [Order]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-const LINE: [RowColumn; 8] = [
-    RowColumn::Text("id"),
-    RowColumn::Int("position"),
-    RowColumn::Text("product_id"),
-    RowColumn::Text("variant_id"),
-    RowColumn::Text("sku"),
-    RowColumn::Text("name"),
-    RowColumn::Int("price"),
-    RowColumn::Int("quantity"),
-];
-
-pub(super) fn lines_of(order: &Order, dialect: Dialect) -> Vec<Value> {
-    let mut rows = Rows::new(LINE);
-    for (position, line) in order.lines.iter().enumerate() {
-        let Line {
-            id,
-            product,
-            variant,
-            sku,
-            name,
-            price,
-            quantity,
-        } = line;
-        rows.push(args![
-            *id,
-            position as i64,
-            *product,
-            *variant,
-            sku,
-            name,
-            price.minor,
-            *quantity
-        ]);
-    }
-    let mut values = vec![Value::from(order.id)];
-    values.extend(rows.args(dialect));
-    values
-}
-
-pub(super) fn insert_lines(dialect: Dialect) -> &'static str {
-    sql!(
-        dialect,
-        LINE,
-        2,
-        "INSERT INTO orders_line (order_id, id, position, product_id, variant_id, sku, name, price, quantity,
-             fulfilled, returned, refunded, discount, tax_rate, tax)
-         SELECT $1, id, position, product_id, variant_id, sku, name, price, quantity, 0, 0, 0, 0, 0, 0 FROM {rows}"
-    )
-}
-
-/// The states that the rows do not have yet. Each is written only beside its order at its present version.
-pub(super) fn changes_of(order: &mut Order, request_id: &str) -> Vec<[Value; 8]> {
-    let (id, version) = (order.id, order.version);
-    let fresh = order.history.iter().enumerate().skip(order.recorded);
-    let rows = fresh.map(|(position, change)| {
-        let Change { status, at, by, reason } = change;
-        args![
-            id,
-            position as i64,
-            status.as_str(),
-            *at,
-            by,
-            reason.as_deref(),
-            request_id,
-            version
-        ]
-    });
-    let rows = rows.collect();
-    order.recorded = order.history.len();
-    rows
 }
