@@ -58,7 +58,7 @@ pub struct Payment {
 pub enum Refusal {
     /// The order was undone.
     Closed,
-    /// Another amount, currency or person than at first.
+    /// Another amount or currency than at first.
     Differs {
         /// What is due.
         due: Money,
@@ -132,6 +132,15 @@ pub struct Settled {
     pub told: Option<Told>,
 }
 
+impl Settled {
+    /// Whether it went as it should: what was due is captured, and nothing goes back or is still to come.
+    pub fn is_plain(&self) -> bool {
+        self.capture.as_ref().is_some_and(|capture| !capture.surplus)
+            && self.give_back.is_none()
+            && self.payment.trying.is_none()
+    }
+}
+
 /// What closing changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
@@ -171,11 +180,11 @@ impl Payment {
         self.captured - self.refunded - self.refunding
     }
 
-    /// What to do about try `number` of `user` to pay `due`, after the attempt `last`. Without means (cash, or no
-    /// token where the provider needs one) nothing is tried.
+    /// What to do about try `number` to pay `due`, after the attempt `last`. Without means (cash, or no token where
+    /// the provider needs one) nothing is tried. Who pays does not matter: a guest's order may have become an
+    /// account's since it was tried first, and orders has looked whose it is.
     pub fn plan(
         &self,
-        user: UserId,
         due: Money,
         number: i64,
         last: Option<&Attempt>,
@@ -184,7 +193,7 @@ impl Payment {
         if self.closed {
             return Err(Refusal::Closed);
         }
-        if self.user != Some(user) || self.due != due {
+        if self.due != due {
             return Err(Refusal::Differs { due: self.due });
         }
         Ok(if self.paid_by.is_some() || self.due.minor == 0 {

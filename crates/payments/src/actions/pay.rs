@@ -1,5 +1,7 @@
 //! Paying: an attempt is committed, driven to its outcome, and the outcome committed.
 
+use std::sync::Arc;
+
 use ::store::Tx;
 use api::payments::{Pay, PaymentMethod, PaymentStatus, Standing};
 use base::{AttemptId, Money, RefundId};
@@ -9,7 +11,7 @@ use wire::Cx;
 use super::{Turn, cause_of, now, refund, standing, tell};
 use crate::domain::{self, Attempt, AttemptStatus, Outcome, Payment, Plan, Refund, RefundStatus, Step};
 use crate::provider::{Charge, Fault};
-use crate::store::{self, Begun, Change};
+use crate::store::{self, Change, First, Next};
 use crate::{App, Error};
 
 /// Tries the payment and answers how it then stands; a decline is a standing. Harmless to repeat: the same try
@@ -42,7 +44,7 @@ pub(crate) async fn pay(app: &App, cx: &Cx, pay: &Pay) -> Result<Standing, Error
 /// Commits the attempt that is to be driven: a new one, or the one that is live. None: there is nothing to try.
 async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt>), Error> {
     let now = app.clock.now();
-    let (user, due, number, method) = (pay.user, pay.amount, pay.attempt, pay.method);
+    let (due, number, method) = (pay.amount, pay.attempt, pay.method);
     let token = match method {
         PaymentMethod::CashOnDelivery => None,
         _ => pay
@@ -50,10 +52,10 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
             .clone()
             .or_else(|| app.provider.default_token().map(str::to_owned)),
     };
-    let first = new_payment(app, pay);
+    let mut payment = new_payment(app, pay);
     let attempt = Attempt {
         id: app.ids.next(now),
-        payment: first.id,
+        payment: payment.id,
         order: pay.order,
         number,
         status: AttemptStatus::Open,
@@ -66,18 +68,24 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
         created_at: now,
     };
     let has_means = attempt.token.is_some() && due.minor > 0;
+    if has_means {
+        payment = payment.begin(attempt.id, method, now);
+    }
+    let first = Arc::new(First { payment, attempt });
+    if has_means {
+        // The usual case: no payment yet.
+        if let Some(begun) = app.firsts.call(first.clone()).await? {
+            return Ok(begun);
+        }
+    }
     let begun = app.db.write(move |tx| {
-        if has_means {
-            // The usual case, one breath: no payment yet.
-            if let Some(begun) = begin_first(tx, &first, &attempt)? {
-                return Ok(begun);
-            }
-        } else if store::add_payment(tx, &first)? {
+        let First { payment: first, attempt } = &*first;
+        if !has_means && store::add_payment(tx, first)? {
             return Ok((first.clone(), None));
         }
         let payment = store::payment_of(tx, first.order)?.ok_or(::store::Error::Absent)?;
         let last = store::last_attempt(tx, first.order)?;
-        match payment.plan(user, due, number, last.as_ref(), has_means)? {
+        match payment.plan(due, number, last.as_ref(), has_means)? {
             Plan::Rest => Ok((payment, None)),
             Plan::Drive => Ok((payment, last)),
             Plan::Begin => {
@@ -87,27 +95,13 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
                 };
                 let mut payment = payment.begin(attempt.id, method, now);
                 match store::add_attempt(tx, &mut payment, &attempt)? {
-                    Begun::Awaited => heed(tx, payment, attempt),
-                    _ => Ok((payment, Some(attempt))),
+                    Next::Awaited => heed(tx, payment, attempt),
+                    Next::Fresh => Ok((payment, Some(attempt))),
                 }
             }
         }
     });
     begun.await
-}
-
-/// Writes an order's payment and first attempt; none when there is a payment already.
-pub(crate) fn begin_first(
-    tx: &mut Tx<'_>,
-    first: &Payment,
-    attempt: &Attempt,
-) -> Result<Option<(Payment, Option<Attempt>)>, Error> {
-    let payment = first.clone().begin(attempt.id, first.method, first.created_at);
-    match store::add_with_attempt(tx, &payment, attempt)? {
-        Begun::Fresh => Ok(Some((payment, Some(attempt.clone())))),
-        Begun::Awaited => heed(tx, payment, attempt.clone()).map(Some),
-        Begun::Taken => Ok(None),
-    }
 }
 
 /// The payment of an order of which nothing is known yet.
@@ -138,7 +132,7 @@ pub(crate) fn new_payment(app: &App, pay: &Pay) -> Payment {
 }
 
 /// Takes in what webhooks said of an attempt before its row was there.
-fn heed(tx: &mut Tx<'_>, payment: Payment, attempt: Attempt) -> Result<(Payment, Option<Attempt>), Error> {
+pub(super) fn heed(tx: &mut Tx<'_>, payment: Payment, attempt: Attempt) -> Result<(Payment, Option<Attempt>), Error> {
     let (mut payment, mut attempt) = (payment, attempt);
     for outcome in store::notices(tx, attempt.id)? {
         settle(tx, payment, attempt.clone(), &outcome)?;
@@ -241,13 +235,19 @@ async fn record(
     turn: Turn,
 ) -> Result<Payment, Error> {
     let id = attempt.id;
-    let mut known = Some((payment, attempt));
+    // As it was read when the attempt began.
+    if let Some(settled) = payment.settle(attempt, &outcome, app.clock.now())
+        && settled.is_plain()
+    {
+        let settled = Arc::new(settled);
+        if app.captures.call(settled.clone()).await? {
+            let mut payment = Arc::unwrap_or_clone(settled).payment;
+            payment.revision += 1;
+            return Ok(payment);
+        }
+    }
     let settled = app.db.write(move |tx| {
-        // As it was read when the attempt began; only if it changed meanwhile it is read again.
-        let (payment, attempt) = match known.take() {
-            Some(known) => known,
-            None => store::attempt(tx, id)?.ok_or(::store::Error::Absent)?,
-        };
+        let (payment, attempt) = store::attempt(tx, id)?.ok_or(::store::Error::Absent)?;
         settle(tx, payment, attempt, &outcome)
     });
     let (payment, back): (Payment, Option<RefundId>) =

@@ -22,7 +22,10 @@ pub(crate) async fn resume(app: &App) -> Result<usize, Error> {
     let (attempts, refunds, crossed) = due.await?;
     let count = attempts.len() + refunds.len() + crossed.len();
     for id in crossed {
-        heed(app, id).await?;
+        if let Err(fault) = heed(app, id).await {
+            // One that cannot be taken in must not keep the others waiting.
+            tracing::warn!(%fault, attempt = %id, "a webhook could not be matched; trying again later");
+        }
     }
     // Side by side: one that hangs for seconds must not keep the others waiting.
     let attempts = join_all(attempts.iter().map(|attempt| resume_attempt(app, attempt)));

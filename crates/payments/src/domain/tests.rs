@@ -149,14 +149,13 @@ fn a_second_capture_goes_back_and_stays_out_of_the_tallies() {
 fn who_may_try_what() {
     let ids = Names::default();
     let fresh = payment(&ids);
-    let user = fresh.user.expect("has one");
     let first = attempt(&ids, &fresh, 1);
     let plan =
-        |payment: &Payment, number, last: Option<&Attempt>| payment.plan(user, dollars(1_000), number, last, true);
+        |payment: &Payment, number, last: Option<&Attempt>| payment.plan(dollars(1_000), number, last, true);
     assert_eq!(plan(&fresh, 1, None), Ok(Plan::Begin));
-    assert_eq!(fresh.plan(user, dollars(1_000), 1, None, false), Ok(Plan::Rest));
+    assert_eq!(fresh.plan(dollars(1_000), 1, None, false), Ok(Plan::Rest));
     assert_eq!(
-        fresh.plan(user, dollars(999), 1, None, true),
+        fresh.plan(dollars(999), 1, None, true),
         Err(Refusal::Differs { due: dollars(1_000) })
     );
     let trying = fresh.begin(first.id, PaymentMethod::CreditCard, NOW);
@@ -250,7 +249,6 @@ proptest! {
         let mut payment = payment(&ids);
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut back: Vec<Refund> = Vec::new();
-        let user = payment.user.expect("has one");
         for (kind, amount) in moves {
             let before = payment.version;
             let mut told = None;
@@ -261,7 +259,7 @@ proptest! {
             match kind {
                 0 => {
                     let number = attempts.len() as i64 + 1;
-                    if payment.plan(user, payment.due, number, attempts.last(), true) == Ok(Plan::Begin) {
+                    if payment.plan(payment.due, number, attempts.last(), true) == Ok(Plan::Begin) {
                         let attempt = attempt(&ids, &payment, number);
                         payment = payment.begin(attempt.id, PaymentMethod::CreditCard, NOW);
                         attempts.push(attempt);
