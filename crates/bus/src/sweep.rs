@@ -17,19 +17,9 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// yet stays.
 pub fn sweep(db: &Db, subscribers: &[&'static str]) -> Task {
     let (db, subscribers) = (db.clone(), subscribers.to_vec());
-    Task::new("sweep", move |stop: Stop| {
+    Task::every("sweep", EVERY, move |stop| {
         let (db, subscribers) = (db.clone(), subscribers.clone());
-        async move {
-            while !stop.is_stopped() {
-                if let Err(fault) = once(&db, &subscribers, &stop).await {
-                    tracing::warn!(service = db.service(), %fault, "old rows could not be swept");
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(EVERY) => {}
-                    () = stop.stopped() => {}
-                }
-            }
-        }
+        async move { once(&db, &subscribers, &stop).await }
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serve::{Stop, Task};
+use serve::Task;
 
 use crate::{App, actions};
 
@@ -12,18 +12,8 @@ const EVERY: Duration = Duration::from_secs(3600);
 
 /// Forgets guests' carts that were left behind, and merges that nobody asks about any more.
 pub fn forget(app: Arc<App>) -> Task {
-    Task::new("forget", move |stop: Stop| {
+    Task::every("cart: forget", EVERY, move |stop| {
         let app = app.clone();
-        async move {
-            while !stop.is_stopped() {
-                if let Err(fault) = actions::sweep(&app, &stop).await {
-                    tracing::warn!(%fault, "carts that were left behind could not be swept");
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(EVERY) => {}
-                    () = stop.stopped() => {}
-                }
-            }
-        }
+        async move { actions::sweep(&app, &stop).await }
     })
 }

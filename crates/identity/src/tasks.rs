@@ -1,10 +1,12 @@
 //! What goes on beside the requests: promised merges, ends of sessions in other processes, and the broom.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use base::RequestId;
-use serve::{ACCESS_LIFETIME_MAX, Stop, Task};
+use serve::{ACCESS_LIFETIME_MAX, Task};
 use wire::Cx;
 
 use crate::actions::{self, Outcome};
@@ -29,50 +31,24 @@ const SWEEP_BATCH: u32 = 500;
 /// The tasks; `after` is the mark up to which ends of sessions are known.
 pub(crate) fn all(app: &Arc<App>, after: i64) -> [Task; 3] {
     let (merging, following, sweeping) = (app.clone(), app.clone(), app.clone());
+    let mark = Arc::new(AtomicI64::new(after));
     [
-        Task::new("identity merges", move |stop| {
+        Task::every("identity: merges", MERGE_EVERY, move |_| {
             let app = merging.clone();
-            every(MERGE_EVERY, stop, move || {
-                let app = app.clone();
-                async move { merge_due(&app).await.map(drop) }
-            })
+            async move { merge_due(&app).await.map(drop) }
         }),
-        Task::new("identity ended sessions", move |stop| {
-            let app = following.clone();
-            let mark = Arc::new(std::sync::atomic::AtomicI64::new(after));
-            every(ENDS_EVERY, stop, move || {
-                let (app, mark) = (app.clone(), mark.clone());
-                async move {
-                    use std::sync::atomic::Ordering::Relaxed;
-                    mark.store(follow_ends(&app, mark.load(Relaxed)).await?, Relaxed);
-                    Ok(())
-                }
-            })
+        Task::every("identity: ended sessions", ENDS_EVERY, move |_| {
+            let (app, mark) = (following.clone(), mark.clone());
+            async move {
+                mark.store(follow_ends(&app, mark.load(Relaxed)).await?, Relaxed);
+                Ok::<_, Error>(())
+            }
         }),
-        Task::new("identity sweep", move |stop| {
+        Task::every("identity: sweep", SWEEP_EVERY, move |_| {
             let app = sweeping.clone();
-            every(SWEEP_EVERY, stop, move || {
-                let app = app.clone();
-                async move { sweep(&app).await.map(drop) }
-            })
+            async move { sweep(&app).await.map(drop) }
         }),
     ]
-}
-
-/// Does `act` now and then, until the signal. A failure is told and the next round tries again.
-async fn every<F>(span: Duration, stop: Stop, act: impl Fn() -> F)
-where
-    F: Future<Output = Result<(), Error>>,
-{
-    while !stop.is_stopped() {
-        if let Err(error) = act().await {
-            tracing::warn!(%error, "a task of identity failed; it tries again");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(span) => {}
-            () = stop.stopped() => {}
-        }
-    }
 }
 
 /// Tries the merges that are due; answers how many were done.

@@ -1,9 +1,11 @@
 //! What a service is built from, and what it becomes.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use base::{Clock, Currency, Ids};
@@ -155,6 +157,30 @@ impl Task {
             name,
             run: Arc::new(move |stop| Box::pin(run(stop))),
         }
+    }
+
+    /// A task that acts at the start and again `span` after each time, until the signal. A fault is told, and the
+    /// next time tries again. What acts for long looks at the signal itself.
+    pub fn every<F, E>(name: &'static str, span: Duration, act: impl Fn(Stop) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Display + Send,
+    {
+        let act = Arc::new(act);
+        Self::new(name, move |stop| {
+            let act = act.clone();
+            async move {
+                while !stop.is_stopped() {
+                    if let Err(fault) = act(stop.clone()).await {
+                        tracing::warn!(task = name, %fault, "a task could not do its work; it tries again");
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(span) => {}
+                        () = stop.stopped() => {}
+                    }
+                }
+            }
+        })
     }
 
     /// One run of the task, until it is told to end. The supervisor calls this, and tests that have none.

@@ -58,19 +58,9 @@ pub(super) fn tell(tx: &mut Tx<'_>, kind: &str, data: Subject) -> Result<(), sto
 
 /// Sends what is due, again and again.
 pub(super) fn send(app: Arc<App>) -> serve::Task {
-    serve::Task::new("simulated: webhooks", move |stop| {
+    serve::Task::every("simulated: webhooks", SEND_EVERY, move |_| {
         let app = app.clone();
-        async move {
-            while !stop.is_stopped() {
-                if let Err(fault) = send_due(&app).await {
-                    tracing::warn!(%fault, "the simulated provider could not look for webhooks to send");
-                }
-                tokio::select! {
-                    () = stop.stopped() => {}
-                    () = tokio::time::sleep(SEND_EVERY) => {}
-                }
-            }
-        }
+        async move { send_due(&app).await.map(drop) }
     })
 }
 
