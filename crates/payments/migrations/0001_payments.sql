@@ -87,3 +87,4 @@ CREATE TABLE payments_inbox (
     PRIMARY KEY (provider, id)
 );
 CREATE INDEX payments_inbox_waiting ON payments_inbox (subject) WHERE matched_at IS NULL;
+CREATE INDEX payments_inbox_age ON payments_inbox (received_at);

@@ -122,7 +122,8 @@ pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve:
 
 fn part(deps: &serve::Deps, app: Arc<App>) -> serve::Part {
     let db = Some(app.db.clone());
-    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db).task(tasks::resume(app))
+    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db).task(tasks::resume(app.clone()))
+        .task(tasks::sweep(app))
 }
 
 fn app(deps: &serve::Deps, db: ::store::Db, config: Config, provider: Arc<dyn provider::Provider>) -> Arc<App> {

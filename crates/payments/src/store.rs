@@ -16,7 +16,7 @@ pub use audit::audit;
 pub use due::{
     DUE_MAX, attempts_due, claim_attempt, claim_refund, doubt, refunds_due, release_attempt, release_refund,
 };
-pub use inbox::{crossed, match_notices, notices, receive};
+pub use inbox::{crossed, match_notices, notices, receive, sweep_inbox};
 
 use inbox::CLAIM_NOTICES;
 use rows::{PAYMENT_COLUMNS, attempt_columns, payment_columns, refund_columns};

@@ -1,15 +1,17 @@
 //! Webhooks: each once; what names no attempt yet waits for it.
 
+use std::collections::HashSet;
+
 use base::{AttemptId, Time};
-use store::{Error, Tx, args};
+use store::{Error, Tx, Value, args, texts};
 
 use super::{DUE_MAX, ROWS_MAX};
 use crate::domain::Outcome;
 use crate::provider::Notice;
 
-/// Marks what waits for a subject as matched.
+/// Marks what waits for these subjects as matched.
 pub(super) const CLAIM_NOTICES: &str =
-    "UPDATE payments_inbox SET matched_at = $2 WHERE subject = $1 AND matched_at IS NULL";
+    "UPDATE payments_inbox SET matched_at = $2 WHERE subject = ANY($1) AND matched_at IS NULL";
 
 /// Remembers a webhook; `false` when it came before.
 pub fn receive(
@@ -43,5 +45,28 @@ pub fn crossed(tx: &mut Tx<'_>) -> Result<Vec<AttemptId>, Error> {
 
 /// Marks what waits for an attempt as matched.
 pub fn match_notices(tx: &mut Tx<'_>, id: AttemptId, now: Time) -> Result<(), Error> {
-    tx.run(CLAIM_NOTICES, &args![id, now]).map(drop)
+    tx.run(CLAIM_NOTICES, &[texts([id]), now.into()]).map(drop)
+}
+
+/// Of which of these subjects (an array) webhooks speak.
+pub(super) fn awaited(tx: &mut Tx<'_>, subjects: &[Value]) -> Result<HashSet<AttemptId>, Error> {
+    let sql = "SELECT DISTINCT subject FROM payments_inbox WHERE subject = ANY($1)";
+    Ok(tx.all(sql, subjects, |row| row.get(0))?.into_iter().collect())
+}
+
+/// Forgets webhooks that came before `matched` and met their subject, and all that came before `waiting`; `limit` of
+/// each at most. Answers how many of each.
+pub fn sweep_inbox(tx: &mut Tx<'_>, matched: Time, waiting: Time, limit: u32) -> Result<Vec<u64>, Error> {
+    tx.batch(&[
+        (
+            "DELETE FROM payments_inbox WHERE (provider, id) IN (SELECT provider, id FROM payments_inbox
+             WHERE received_at < $1 AND matched_at IS NOT NULL ORDER BY received_at LIMIT $2)",
+            &args![matched, limit],
+        ),
+        (
+            "DELETE FROM payments_inbox WHERE (provider, id) IN (SELECT provider, id FROM payments_inbox
+             WHERE received_at < $1 ORDER BY received_at LIMIT $2)",
+            &args![waiting, limit],
+        ),
+    ])
 }

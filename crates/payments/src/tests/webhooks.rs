@@ -79,11 +79,10 @@ async fn before_its_row_it_waits_in_the_inbox() {
 
     let payment = actions::new_payment(&shop.app, &pay);
     let attempt = row(&shop, &payment, key);
-    let begun = shop
-        .app
-        .db
-        .write(move |tx| actions::begin_first(tx, &payment, &attempt));
-    let (payment, live) = begun.await.expect("begins").expect("is the first");
+    let payment = payment.begin(key, pay.method, START);
+    let first = crate::store::First { payment, attempt };
+    let begun = shop.app.firsts.call(Arc::new(first)).await;
+    let (payment, live) = begun.expect("begins").expect("is the first");
     assert_eq!(
         (payment.status, live),
         (PaymentStatus::Completed, None),
@@ -120,6 +119,45 @@ async fn one_that_crossed_with_its_row_is_matched_by_the_task() {
     assert_eq!(shop.standing(&pay).await.status, PaymentStatus::Completed);
     assert_eq!(actions::resume(&shop.app).await.expect("resumes"), 0);
     shop.balances().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_ones_are_forgotten_on_memory() {
+    old_ones_are_forgotten(Engine::Memory).await;
+}
+
+#[tokio::test]
+async fn old_ones_are_forgotten_on_postgres() {
+    let url = testkit::postgres::database().await.expect("there is a server");
+    old_ones_are_forgotten(Engine::Postgres { url }).await;
+}
+
+/// A webhook that did its work is forgotten after a week, one that waits for its subject after a month.
+async fn old_ones_are_forgotten(engine: Engine) {
+    let day = Duration::from_secs(24 * 3600);
+    let shop = Shop::on(
+        |_| engine.clone(),
+        Config::default(),
+        simulated::Config::default(),
+        false,
+    )
+    .await;
+    let receive = async |id: &'static str, matched| {
+        let now = shop.clock.now();
+        let subject = shop.ids.next::<AttemptId>(now).to_string();
+        let write =
+            move |tx: &mut ::store::Tx<'_>| crate::store::receive(tx, "simulated", id, &subject, "{}", now, matched);
+        shop.app.db.write(write).await.expect("writes")
+    };
+    let forgotten = async || crate::tasks::forget(&shop.app, &Stop::new()).await.expect("sweeps");
+    assert!(receive("done", true).await && receive("waiting", false).await);
+    shop.clock.advance(6 * day);
+    assert!(receive("young", true).await);
+    assert_eq!(forgotten().await, 0);
+    shop.clock.advance(2 * day);
+    assert_eq!(forgotten().await, 1, "the one that did its work");
+    shop.clock.advance(23 * day);
+    assert_eq!(forgotten().await, 2, "the one that waited, and the young one");
 }
 
 #[tokio::test(start_paused = true)]
