@@ -1,9 +1,10 @@
-//! Events in: a payment that changed wakes its order, in case the call that should have told was lost.
+//! Events in: what became of a payment, in case the call that should have told was lost.
 
 use std::sync::Arc;
 
 use ::store::Tx;
 use api::events::Event;
+use api::payments::PaymentStatus;
 use base::OrderId;
 use serve::Route;
 
@@ -16,19 +17,27 @@ pub(crate) fn payments(app: &Arc<App>) -> Route<Arc<App>> {
 }
 
 fn look(tx: &mut Tx<'_>, events: &[&Event]) -> Result<(), Error> {
-    let orders = |kinds: &[&str]| -> Vec<OrderId> {
-        let told = events.iter().filter(|event| kinds.contains(&event.kind.as_str()));
-        told.filter_map(|event| event.data.get("orderId")?.as_str()?.parse().ok())
-            .collect()
-    };
-    let (tried, given_back) = (
-        orders(&["PaymentProcessed", "PaymentFailed"]),
-        orders(&["PaymentRefunded"]),
-    );
-    let now = tx.clock().now();
-    if tried.is_empty() && given_back.is_empty() {
-        Ok(())
-    } else {
-        store::wake(tx, &tried, &given_back, now)
+    let of = |event: &Event| event.data.get("orderId")?.as_str()?.parse().ok();
+    let (mut tried, mut given_back) = (Vec::new(), Vec::new());
+    for event in events {
+        match event.kind.as_str() {
+            "PaymentProcessed" | "PaymentFailed" => tried.extend(of(event)),
+            "PaymentRefunded" => given_back.extend(standing(event, of(event))),
+            _ => {}
+        }
     }
+    let now = tx.clock().now();
+    if !tried.is_empty() {
+        store::wake(tx, &tried, now)?;
+    }
+    if !given_back.is_empty() {
+        store::given_back(tx, &given_back, now)?;
+    }
+    Ok(())
+}
+
+/// How a payment stood when its event was told; the event's sequence is the payment's version.
+fn standing(event: &Event, order: Option<OrderId>) -> Option<(OrderId, PaymentStatus, i64)> {
+    let status = PaymentStatus::parse(event.data.get("status")?.as_str()?)?;
+    Some((order?, status, event.sequence))
 }

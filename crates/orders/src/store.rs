@@ -6,6 +6,7 @@ mod save;
 
 use api::catalog::Pieces;
 use api::orders::OrderStatus;
+use api::payments::PaymentStatus;
 use base::{CartId, FulfilmentId, OrderId, Page, Time, UserId};
 use store::{Tx, Value, args, texts};
 
@@ -136,26 +137,37 @@ pub fn rest(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Wakes orders whose payment changed behind their back, so that the sweep looks at them: those that wait for an
-/// unknown outcome, and those of which something was given back. Cancelled and failed ones undo by themselves.
-pub fn wake(tx: &mut Tx<'_>, unknown: &[OrderId], given_back: &[OrderId], now: Time) -> Result<(), Error> {
-    tx.batch(&[
-        (
-            "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND status = 'pending' AND payment_status = 'processing'",
-            &args![texts(unknown), now],
-        ),
-        (
-            "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND status IN ('confirmed', 'processing', 'shipped', 'delivered')",
-            &args![texts(given_back), now],
-        ),
-    ])?;
+/// Wakes orders that wait for an unknown outcome, so that the sweep looks at them.
+pub fn wake(tx: &mut Tx<'_>, unknown: &[OrderId], now: Time) -> Result<(), Error> {
+    tx.run(
+        "UPDATE orders_order SET resume_at = $2 WHERE id = ANY($1) AND status = 'pending' AND payment_status = 'processing'",
+        &args![texts(unknown), now],
+    )?;
+    Ok(())
+}
+
+/// Takes over how payments stand of which something was given back, unless something newer is known. A pending
+/// order asks by itself. Done here and not left to the sweep: whoever drove the order notes that it rests about
+/// now, and a wake would be gone with that.
+pub fn given_back(tx: &mut Tx<'_>, standings: &[(OrderId, PaymentStatus, i64)], now: Time) -> Result<(), Error> {
+    let sql = "UPDATE orders_order SET payment_status = $2, payment_version = $3, updated_at = $4, version = version + 1 \
+         WHERE id = $1 AND payment_version < $3 AND status <> 'pending'";
+    let values: Vec<_> = standings
+        .iter()
+        .map(|(order, status, version)| args![*order, status.as_str(), *version, now])
+        .collect();
+    let statements: Vec<(&str, &[Value])> = values.iter().map(|values| (sql, values.as_slice())).collect();
+    tx.batch(&statements)?;
     Ok(())
 }
 
 /// Gives a guest's orders to an account.
 pub fn hand_over(tx: &mut Tx<'_>, from: UserId, to: UserId, now: Time) -> Result<u64, Error> {
-    let sql =
-        "UPDATE orders_order SET user_id = $2, guest = 0, updated_at = $3, version = version + 1 WHERE user_id = $1";
+    // A key that the account has used itself stays the account's: the guest's call is over.
+    let sql = "UPDATE orders_order SET user_id = $2, guest = 0, updated_at = $3, version = version + 1,
+             checkout_key = CASE WHEN EXISTS (SELECT 1 FROM orders_order o
+                 WHERE o.user_id = $2 AND o.checkout_key = orders_order.checkout_key) THEN NULL ELSE checkout_key END
+         WHERE user_id = $1";
     Ok(tx.run(sql, &args![from, to, now])?)
 }
 

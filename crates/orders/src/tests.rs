@@ -3,7 +3,7 @@
 
 use ::store::{Db, Engine, Settings};
 use api::orders::{NewItem, NewOrder, OrderStatus};
-use api::payments::PaymentMethod;
+use api::payments::{PaymentMethod, PaymentStatus};
 use base::{Address, CartId, Clock, Currency, Ids, Money, OrderId, Page, SessionId, Time, UserId};
 use serve::{Caller, Role};
 use std::time::Duration;
@@ -33,6 +33,7 @@ on_both! {
     what_is_due_is_taken_once
     an_order_at_rest_is_left_alone_unless_it_is_undone
     an_order_reads_as_it_was_written
+    a_refund_is_heard_once_and_nothing_older_after_it
     a_batch_places_each_once_in_a_few_statements
     a_batch_writes_what_nobody_changed_meanwhile
 }
@@ -235,6 +236,23 @@ async fn what_is_due_is_taken_once(db: Db) {
     let claim = || db.write::<_, Error, _>(move |tx| store::claim(tx, &[order.id], later.after(MINUTE), later));
     assert_eq!(claim().await.expect("taken"), [order.id]);
     assert_eq!(claim().await.expect("taken by the other"), []);
+}
+
+async fn a_refund_is_heard_once_and_nothing_older_after_it(db: Db) {
+    let (order, _) = place(&db, placing(user(), None, None)).await;
+    let hear = |status: PaymentStatus, version: i64| {
+        let heard = [(order.id, status, version)];
+        db.write::<_, Error, _>(move |tx| store::given_back(tx, &heard, NOW))
+    };
+    hear(PaymentStatus::Refunded, 1).await.expect("a write");
+    assert_eq!(read(&db, order.id).await.payment_version, 0, "a pending order asks by itself");
+    let (cancelled, _) = order.clone().cancel(None, None, "usr", NOW, NOW).expect("a pending order");
+    assert!(save(&db, &cancelled, None).await);
+    hear(PaymentStatus::Refunded, 3).await.expect("a write");
+    hear(PaymentStatus::PartiallyRefunded, 2).await.expect("a write");
+    let heard = read(&db, order.id).await;
+    assert_eq!((heard.payment_status, heard.payment_version), (PaymentStatus::Refunded, 3));
+    assert!(!save(&db, &Order { version: cancelled.version + 1, ..cancelled }, None).await, "who read before writes no more");
 }
 
 async fn an_order_at_rest_is_left_alone_unless_it_is_undone(db: Db) {
