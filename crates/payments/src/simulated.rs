@@ -78,6 +78,7 @@ pub(crate) struct App {
     ids: Ids,
     config: Config,
     signer: Signer,
+    pub(crate) charges: http::Charges,
 }
 
 /// The provider. `db` was opened with [`MIGRATIONS`].
@@ -89,6 +90,7 @@ pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve:
 pub(crate) fn app(deps: &serve::Deps, db: ::store::Db, config: Config) -> Arc<App> {
     let signer = Signer::new(&config.webhook_secret, WEBHOOK_PURPOSE);
     Arc::new(App {
+        charges: http::charges_on(&db, config.webhooks.is_some()),
         db,
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),

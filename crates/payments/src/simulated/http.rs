@@ -7,7 +7,7 @@ use axum::extract::State;
 use base::{AttemptId, Currency, Money};
 use http::StatusCode;
 use serve::{Body, Json, Path, Query, Route, Routes};
-use store::Tx;
+use store::{Combiner, Db, Tx};
 use wire::Problem;
 
 use super::client::{Charge, ChargeStatus, NewCharge, NewRefund, Statement, StatementQuery};
@@ -98,10 +98,13 @@ async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> 
         refunded: Money::zero(new.amount.currency),
         failure: verdict.err(),
     };
-    let tells = app.config.webhooks.is_some();
-    let (charge, is_new) = app
-        .db
-        .write(move |tx| {
+    let at_once = manner != Manner::Flaky;
+    let (charge, is_new) = if at_once && app.charges.call(wanted.clone()).await.map_err(Refusal::Store)? {
+        (wanted, true)
+    } else {
+        // The key is known, or has to fail first.
+        let tells = app.config.webhooks.is_some();
+        let charged = app.db.write(move |tx| {
             if manner == Manner::Flaky
                 && rows::charge(tx, new.key)?.is_none()
                 && rows::count_fault(tx, new.key)? <= FAULTS
@@ -109,9 +112,9 @@ async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> 
                 return Ok::<_, Refusal>(None);
             }
             add(tx, &wanted, tells).map(Some)
-        })
-        .await?
-        .ok_or(Refusal::Busy)?;
+        });
+        charged.await?.ok_or(Refusal::Busy)?
+    };
     // Committed; only now the answer may take its time. Who asks again by the same key hears at once.
     match manner {
         Manner::Slow if is_new => tokio::time::sleep(app.config.slow).await,
@@ -121,18 +124,37 @@ async fn charge(State(app): Here, Body(new): Body<NewCharge>) -> Answer<Charge> 
     Ok(Json(charge))
 }
 
-/// Writes a charge unless its key has one; answers what the key has, and whether it is new.
-fn add(tx: &mut Tx<'_>, wanted: &Charge, tells: bool) -> Result<(Charge, bool), Refusal> {
-    let now = tx.clock().now();
-    if rows::add_charge(tx, wanted, now)? {
-        if tells {
-            let kind = match wanted.status {
+/// Makes charges for many shops at once; `false` when the key has one already.
+pub(super) type Charges = Combiner<Charge, bool, store::Error>;
+
+/// The combiner of charges; `tells` whether webhooks go out.
+pub(super) fn charges_on(db: &Db, tells: bool) -> Charges {
+    Combiner::new(db, move |tx, wanted: &[Charge]| {
+        Ok(add_all(tx, wanted, tells)?.into_iter().map(Ok).collect())
+    })
+}
+
+/// Writes charges, each unless its key has one; answers which are new.
+fn add_all(tx: &mut Tx<'_>, wanted: &[Charge], tells: bool) -> Result<Vec<bool>, store::Error> {
+    let mut added = rows::add_charges(tx, wanted, tx.clock().now())?;
+    let answer = |charge: &Charge| {
+        let is_new = added.remove(&charge.key);
+        if is_new && tells {
+            let kind = match charge.status {
                 ChargeStatus::Captured => "charge.captured",
                 ChargeStatus::Declined => "charge.declined",
                 ChargeStatus::Voided => "charge.voided",
             };
-            tell(tx, kind, Subject::Charge(wanted.clone()))?;
+            tell(tx, kind, Subject::Charge(charge.clone()))?;
         }
+        Ok(is_new)
+    };
+    wanted.iter().map(answer).collect()
+}
+
+/// Writes a charge unless its key has one; answers what the key has, and whether it is new.
+fn add(tx: &mut Tx<'_>, wanted: &Charge, tells: bool) -> Result<(Charge, bool), Refusal> {
+    if add_all(tx, std::slice::from_ref(wanted), tells)? == [true] {
         return Ok((wanted.clone(), true));
     }
     let there = rows::charge(tx, wanted.key)?.ok_or(store::Error::Absent)?;

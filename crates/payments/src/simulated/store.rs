@@ -1,9 +1,11 @@
 //! The provider's rows.
 
+use std::collections::{BTreeMap, HashSet};
+
 use api::audit::Charged;
 use api::payments::Failure;
 use base::{AttemptId, EventId, Money, RefundId, Time};
-use store::{Error, Row, Tx, args};
+use store::{Error, Row, RowColumn, Rows, Tx, args, sql};
 
 use super::client::{Charge, ChargeStatus, Line};
 
@@ -45,16 +47,30 @@ pub fn charge(tx: &mut Tx<'_>, key: AttemptId) -> Result<Option<Charge>, Error> 
     tx.maybe(CHARGE, &args![key], read_charge)
 }
 
-/// Writes a charge; `false` when the key has one already.
-pub fn add_charge(tx: &mut Tx<'_>, charge: &Charge, now: Time) -> Result<bool, Error> {
-    let sql = "INSERT INTO simulated_charge (key, id, status, amount, currency, refunded, failure_code, failure_detail,
-                   created_at)
-               VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8) ON CONFLICT (key) DO NOTHING";
-    let failure = charge.failure.as_ref();
-    let added = tx.run(
-        sql,
-        &args![
-            charge.key,
+const CHARGES: [RowColumn; 8] = [
+    RowColumn::Text("key"),
+    RowColumn::Text("id"),
+    RowColumn::Text("status"),
+    RowColumn::Int("amount"),
+    RowColumn::Text("currency"),
+    RowColumn::Text("code"),
+    RowColumn::Text("detail"),
+    RowColumn::Int("at"),
+];
+
+/// Writes charges, each unless its key has one already; answers whose were written. One statement, whatever their
+/// number; of several under one key the first counts.
+pub fn add_charges(tx: &mut Tx<'_>, charges: &[Charge], now: Time) -> Result<HashSet<AttemptId>, Error> {
+    // In key order, so that batches of several processes wait for each other and never in a circle.
+    let mut keys: BTreeMap<AttemptId, &Charge> = BTreeMap::new();
+    for charge in charges {
+        keys.entry(charge.key).or_insert(charge);
+    }
+    let mut rows = Rows::new(CHARGES);
+    for (key, charge) in keys {
+        let failure = charge.failure.as_ref();
+        rows.push(args![
+            key,
             charge.id,
             word(charge.status),
             charge.amount.minor,
@@ -62,9 +78,20 @@ pub fn add_charge(tx: &mut Tx<'_>, charge: &Charge, now: Time) -> Result<bool, E
             failure.map(|why| why.code.as_str()),
             failure.map(|why| why.detail.as_str()),
             now,
-        ],
-    )?;
-    Ok(added == 1)
+        ]);
+    }
+    let dialect = tx.dialect();
+    let insert = sql!(
+        dialect,
+        CHARGES,
+        1,
+        "INSERT INTO simulated_charge (key, id, status, amount, currency, refunded, failure_code, failure_detail,
+             created_at)
+         SELECT key, id, status, amount, currency, 0, NULLIF(code, ''), NULLIF(detail, ''), at
+         FROM {rows} WHERE true ON CONFLICT (key) DO NOTHING RETURNING key"
+    );
+    let added = tx.all(insert, &rows.args(dialect), |row| row.get(0))?;
+    Ok(added.into_iter().collect())
 }
 
 /// Counts a fault of a key; answers how many there were with this one.
