@@ -3,6 +3,7 @@
 //! Everything that speaks to the provider has the same shape: commit what is meant, ask, commit what came of it.
 //! Between two of these steps anything may crash; [`resume()`] goes on from the rows.
 
+mod batches;
 mod pay;
 mod refund;
 mod resume;
@@ -21,9 +22,10 @@ use wire::{Cx, Problem};
 use crate::domain::{Cause, Payment, Told};
 use crate::{App, domain};
 
-pub(crate) use pay::pay;
+pub(crate) use batches::{Captures, Firsts, captures, firsts};
 #[cfg(test)]
-pub(crate) use pay::{begin_first, new_payment};
+pub(crate) use pay::new_payment;
+pub(crate) use pay::pay;
 pub(crate) use refund::refund;
 pub(crate) use resume::resume;
 pub(crate) use show::{audit, process, show, standing_of};

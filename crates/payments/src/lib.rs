@@ -110,6 +110,8 @@ pub(crate) struct App {
     orders: api::orders::Client,
     provider: Arc<dyn provider::Provider>,
     lanes: lanes::Lanes,
+    firsts: actions::Firsts,
+    captures: actions::Captures,
 }
 
 /// The service, with the simulated provider (`deps.peers` knows it as `simulated`). `db` was opened with
@@ -122,12 +124,15 @@ pub async fn build(deps: serve::Deps, db: ::store::Db, config: Config) -> serve:
 
 fn part(deps: &serve::Deps, app: Arc<App>) -> serve::Part {
     let db = Some(app.db.clone());
-    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db).task(tasks::resume(app.clone()))
+    serve::Part::new(NAME, deps, http::routes().finish(app.clone()), db)
+        .task(tasks::resume(app.clone()))
         .task(tasks::sweep(app))
 }
 
 fn app(deps: &serve::Deps, db: ::store::Db, config: Config, provider: Arc<dyn provider::Provider>) -> Arc<App> {
     Arc::new(App {
+        firsts: actions::firsts(&db),
+        captures: actions::captures(&db),
         db,
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),

@@ -2,20 +2,24 @@
 //! nobody else did meanwhile; that guard keeps every other row of the payment consistent, too.
 
 mod audit;
+mod captures;
 mod due;
+mod firsts;
 mod inbox;
 mod rows;
 
 use api::payments::Failure;
 use base::{AttemptId, OrderId, PaymentId, RefundId};
-use store::{Error, Tx, Value, args};
+use store::{Error, Tx, Value, args, texts};
 
 use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
 
 pub use audit::audit;
+pub use captures::capture;
 pub use due::{
     DUE_MAX, attempts_due, claim_attempt, claim_refund, doubt, refunds_due, release_attempt, release_refund,
 };
+pub use firsts::{First, begin};
 pub use inbox::{crossed, match_notices, notices, receive, sweep_inbox};
 
 use inbox::CLAIM_NOTICES;
@@ -175,71 +179,34 @@ fn save_payment_args(payment: &Payment) -> Vec<Value> {
     all
 }
 
-// Stands on its own, so that it may follow the payment's row in one breath: without that row there is no attempt.
-const INSERT_ATTEMPT: &str = "INSERT INTO payments_attempt (id, payment_id, order_id, number, status, token, tries,
-         resume_at, actor, request_id, created_at, updated_at)
-     SELECT CAST($1 AS TEXT), p.id, p.order_id, CAST($3 AS BIGINT), 'open', CAST($4 AS TEXT), 0, CAST($5 AS BIGINT),
-         CAST($6 AS TEXT), CAST($7 AS TEXT), CAST($8 AS BIGINT), CAST($8 AS BIGINT)
-     FROM payments_payment p WHERE p.id = $2
-     ON CONFLICT DO NOTHING";
-
-fn attempt_args(attempt: &Attempt) -> [Value; 8] {
-    args![
-        attempt.id,
-        attempt.payment,
-        attempt.number,
-        attempt.token.as_deref(),
-        attempt.resume_at,
-        &attempt.cause.actor,
-        &attempt.cause.request_id,
-        attempt.created_at,
-    ]
-}
-
-/// What became of a first attempt.
+/// What became of a further attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// There is a payment of that order already; nothing was written.
-    Taken,
+pub enum Next {
     /// It began.
     Fresh,
     /// It began, and webhooks that came before it waited in the inbox; they are now marked as matched.
     Awaited,
 }
 
-/// Writes a payment and its first attempt, unless the order has a payment already.
-pub fn add_with_attempt(tx: &mut Tx<'_>, payment: &Payment, attempt: &Attempt) -> Result<Begun, Error> {
-    let (first, second) = (insert_payment_args(payment), attempt_args(attempt));
-    let claim = args![attempt.id, attempt.created_at];
-    let done = tx.batch(&[
-        (INSERT_PAYMENT, &first),
-        (INSERT_ATTEMPT, &second),
-        (CLAIM_NOTICES, &claim),
-    ])?;
-    match done[..] {
-        [0, ..] => Ok(Begun::Taken),
-        [1, 1, 0] => Ok(Begun::Fresh),
-        [1, 1, _] => Ok(Begun::Awaited),
-        _ => Err(tx.conflict()),
-    }
-}
-
 /// Saves a payment and writes its next attempt.
-pub fn add_attempt(tx: &mut Tx<'_>, payment: &mut Payment, attempt: &Attempt) -> Result<Begun, Error> {
-    let (first, second) = (save_payment_args(payment), attempt_args(attempt));
-    let claim = args![attempt.id, attempt.created_at];
+pub fn add_attempt(tx: &mut Tx<'_>, payment: &mut Payment, attempt: &Attempt) -> Result<Next, Error> {
+    let dialect = tx.dialect();
+    let claim = [texts([attempt.id]), attempt.created_at.into()];
     let done = tx.batch(&[
-        (SAVE_PAYMENT, &first),
-        (INSERT_ATTEMPT, &second),
+        (SAVE_PAYMENT, &save_payment_args(payment)),
+        (
+            firsts::insert_attempts(dialect),
+            &firsts::attempt_args(&[attempt], dialect),
+        ),
         (CLAIM_NOTICES, &claim),
     ])?;
-    let begun = match done[..] {
-        [1, 1, 0] => Begun::Fresh,
-        [1, 1, _] => Begun::Awaited,
+    let next = match done[..] {
+        [1, 1, 0] => Next::Fresh,
+        [1, 1, _] => Next::Awaited,
         _ => return Err(tx.conflict()),
     };
     payment.revision += 1;
-    Ok(begun)
+    Ok(next)
 }
 
 /// What changes together with a payment's row.

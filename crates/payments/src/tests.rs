@@ -2,6 +2,7 @@
 //!
 //! Every test ends with [`Shop::balances`]: our books against the provider's statement, and the events in order.
 
+mod batches;
 mod crashes;
 mod engines;
 mod people;

@@ -79,7 +79,10 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
         }
     }
     let begun = app.db.write(move |tx| {
-        let First { payment: first, attempt } = &*first;
+        let First {
+            payment: first,
+            attempt,
+        } = &*first;
         if !has_means && store::add_payment(tx, first)? {
             return Ok((first.clone(), None));
         }
@@ -95,7 +98,7 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
                 };
                 let mut payment = payment.begin(attempt.id, method, now);
                 match store::add_attempt(tx, &mut payment, &attempt)? {
-                    Next::Awaited => heed(tx, payment, attempt),
+                    Next::Awaited => Ok(heed(tx, payment, attempt)?),
                     Next::Fresh => Ok((payment, Some(attempt))),
                 }
             }
@@ -132,7 +135,11 @@ pub(crate) fn new_payment(app: &App, pay: &Pay) -> Payment {
 }
 
 /// Takes in what webhooks said of an attempt before its row was there.
-pub(super) fn heed(tx: &mut Tx<'_>, payment: Payment, attempt: Attempt) -> Result<(Payment, Option<Attempt>), Error> {
+pub(super) fn heed(
+    tx: &mut Tx<'_>,
+    payment: Payment,
+    attempt: Attempt,
+) -> Result<(Payment, Option<Attempt>), ::store::Error> {
     let (mut payment, mut attempt) = (payment, attempt);
     for outcome in store::notices(tx, attempt.id)? {
         settle(tx, payment, attempt.clone(), &outcome)?;

@@ -99,6 +99,8 @@ async fn two_processes_at_once_make_one_charge() {
     let pay = shop.order("tok_slow");
     // A second process shares the rows, not the lanes.
     let twin = App {
+        firsts: actions::firsts(&shop.app.db),
+        captures: actions::captures(&shop.app.db),
         db: shop.app.db.clone(),
         clock: shop.clock.clone(),
         ids: shop.ids.clone(),
