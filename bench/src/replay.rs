@@ -193,25 +193,16 @@ impl Replay {
     async fn add(&self, buyer: &mut Buyer, variant: &str, now: Time) -> Result<(), Error> {
         let (user, cart, version) = (buyer.user, buyer.cart, buyer.version);
         buyer.version += 1;
-        let (variant, line) = (variant.to_owned(), self.ids.next::<LineId>(now));
-        self.cart.read(move |tx| look(tx, user)).await?;
+        let line = self.ids.next::<LineId>(now);
+        let lines = format!(r#"[{{"id":"{line}","variant":"{variant}","quantity":1,"added_at":{}}}]"#, now.micros());
         self.cart
             .write(move |tx| {
                 look(tx, user)?;
-                tx.batch(&[
-                    (
-                        "INSERT INTO cart_cart (id, user_id, guest, generation, version, told, created_at, updated_at)
-                         VALUES ($1, $2, 1, 1, $3, 0, $4, $4)
-                         ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at",
-                        &args![cart, user, version + 1, now],
-                    ),
-                    (
-                        "INSERT INTO cart_line (cart_id, variant_id, id, quantity, place, added_at)
-                         VALUES ($1, $2, $3, 1, 1, $4) ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = 1",
-                        &args![cart, &variant, line, now],
-                    ),
-                ])
-                .map(drop)
+                let sql = "INSERT INTO cart_cart
+                        (id, user_id, guest, generation, version, told, lines, created_at, updated_at)
+                    VALUES ($1, $2, 1, 1, $3, 0, $4, $5, $5) ON CONFLICT (user_id) DO UPDATE
+                    SET version = excluded.version, lines = excluded.lines, updated_at = excluded.updated_at";
+                tx.run(sql, &args![cart, user, version + 1, &lines, now]).map(drop)
             })
             .await
     }
@@ -219,14 +210,9 @@ impl Replay {
     async fn clear(&self, cart: CartId, version: i64, now: Time) -> Result<(), Error> {
         self.cart
             .write(move |tx| {
-                tx.batch(&[
-                    (
-                        "UPDATE cart_cart SET generation = generation + 1, version = $2, updated_at = $3 WHERE id = $1",
-                        &args![cart, version + 1, now],
-                    ),
-                    ("DELETE FROM cart_line WHERE cart_id = $1", &args![cart]),
-                ])
-                .map(drop)
+                let sql = "UPDATE cart_cart SET generation = generation + 1, version = $2, lines = '[]', updated_at = $3
+                    WHERE id = $1";
+                tx.run(sql, &args![cart, version + 1, now]).map(drop)
             })
             .await
     }
@@ -367,8 +353,7 @@ const CHANGE: &str = "INSERT INTO orders_change (order_id, position, status, at,
     VALUES ($1, $2, $3, $4, $5, NULL, 'bench')";
 
 fn look(tx: &mut Tx<'_>, user: UserId) -> Result<usize, Error> {
-    let sql = "SELECT c.id, c.version, l.id, l.variant_id, l.quantity FROM cart_cart c LEFT JOIN cart_line l
-        ON l.cart_id = c.id WHERE c.user_id = $1 ORDER BY l.place";
+    let sql = "SELECT id, version, lines FROM cart_cart WHERE user_id = $1";
     tx.all(sql, &args![user], |row| row.get::<i64>(1))
         .map(|lines| lines.len())
 }

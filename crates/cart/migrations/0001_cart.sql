@@ -1,4 +1,5 @@
--- A user's cart; made at the first add.
+-- A user's cart; made at the first add. One row with all its lines: it is read whole, and each change of a line is a
+-- change of the cart's version anyway.
 CREATE TABLE cart_cart (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL UNIQUE,
@@ -10,23 +11,13 @@ CREATE TABLE cart_cart (
     version BIGINT NOT NULL,
     -- Events told of this cart: the sequence of the last one.
     told BIGINT NOT NULL,
+    -- What is in it, [{id, variant, quantity, added_at}], in the order in which it was added.
+    lines TEXT NOT NULL,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
 -- By what never changes, so that a change of the cart leaves the index alone.
 CREATE INDEX cart_cart_guest ON cart_cart (created_at) WHERE guest = 1;
-
--- What is in it. No foreign key: a line is written in one breath with its cart's guarded row, and never apart from it.
-CREATE TABLE cart_line (
-    cart_id TEXT NOT NULL,
-    variant_id TEXT NOT NULL,
-    id TEXT NOT NULL,
-    quantity BIGINT NOT NULL CHECK (quantity BETWEEN 1 AND 9999),
-    -- Lines keep the order in which they were added.
-    place BIGINT NOT NULL,
-    added_at BIGINT NOT NULL,
-    PRIMARY KEY (cart_id, variant_id)
-);
 
 -- What the last merge of a guest's cart into an account's did, so that a repeat answers the same.
 CREATE TABLE cart_merge (

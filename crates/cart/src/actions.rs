@@ -1,7 +1,9 @@
 //! What can be done with a cart, a verb each.
 //!
-//! Names, prices and stock are the catalogue's and are asked for once per call, outside the transaction. What is
-//! remembered under an idempotency key is the cart after the call; a repeat shows it with the prices of now.
+//! Names, prices and stock are the catalogue's and are asked for outside the transaction: of what is added before it,
+//! of the other lines after it, where there are any. What is remembered under an idempotency key is the cart after the
+//! call; a repeat shows it with the prices of now. Adds and the ends of orders, of which there are most, are done for
+//! many carts at once.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,12 +17,10 @@ use store::{Answered, Once, Outgoing, SWEEP_MAX, Tx};
 use wire::{Cx, Problem};
 
 use crate::App;
-use crate::domain::{Cards, Cart, Named, Owner, Refusal};
+use crate::domain::{Asked, Cards, Cart, Carts, Named, Owner, Refusal};
 use crate::error::{Choice, Error};
 use crate::store as rows;
 
-/// What one call of the catalogue resolves at most.
-const PICKS_MAX: usize = 500;
 /// How often a merge looks again when the guest's cart changes under it; nobody shops that fast.
 const MERGES_MAX: usize = 3;
 
@@ -95,19 +95,63 @@ pub async fn add(
     once: Option<Once>,
 ) -> Result<Answered<Shown>, Error> {
     let (pick, pieces) = picked(&add)?;
-    let cart = match look(app, owner.id, once.clone()).await? {
-        Look::Kept(cart) => return replay(app, cx, cart).await,
-        Look::Now(cart) => cart,
-    };
-    let held: Vec<VariantId> = cart.iter().flat_map(Cart::variants).collect();
-    let (card, cards) = resolve(app, cx, pick, &held).await?;
+    if let Some(once) = once.clone() {
+        let kept = app.db.read(move |tx| store::recall(tx, &once));
+        if let Some(cart) = kept.await.map_err(Error::Store)? {
+            return replay(app, cx, cart).await;
+        }
+    }
+    let card = resolve(app, cx, pick).await?;
     fits(&add, &card)?;
-    let done = app.db.write_once(once, move |tx| {
-        change(tx, owner, |cart, tx, now| {
-            Ok(cart.add(&card, pieces, tx.ids().next(now), now)?)
-        })
-    });
-    answer(app, cx, done.await?, cards).await
+    let cards = Cards::from([(card.variant, card.clone())]);
+    let now = app.clock.now();
+    let add = Asked::Add {
+        owner,
+        card,
+        pieces,
+        cart: app.ids.next(now),
+        line: app.ids.next(now),
+    };
+    let done = match once {
+        Some(_) => app.db.write_once(once, move |tx| at_once(tx, &add)).await?,
+        None => Answered {
+            value: app.changes.call(add).await?,
+            replayed: false,
+        },
+    };
+    let Answered { value, replayed } = done;
+    let value = value.ok_or(Error::NoSuchCart)?;
+    answer(app, cx, Answered { value, replayed }, cards).await
+}
+
+/// Does what is asked of carts, in its order: one read and at most two writes, whatever the number.
+///
+/// # Errors
+/// On the outside only the database's.
+pub fn batch(tx: &mut Tx<'_>, asked: &[Asked]) -> Result<Vec<Result<Option<Cart>, Error>>, store::Error> {
+    let (mut users, mut ids) = (Vec::new(), Vec::new());
+    for asked in asked {
+        match asked {
+            Asked::Add { owner, .. } => users.push(owner.id),
+            Asked::Ordered(clear) => ids.push(clear.cart),
+        }
+    }
+    let mut carts = Carts::new(rows::named(tx, &users, &ids)?);
+    let now = tx.clock().now();
+    let decide = |asked| {
+        carts
+            .decide(asked, now)
+            .map(Option::<&Cart>::cloned)
+            .map_err(Error::from)
+    };
+    let answers = asked.iter().map(decide).collect();
+    rows::save(tx, carts.changed(), now)?;
+    Ok(answers)
+}
+
+/// [`batch`] of one.
+fn at_once(tx: &mut Tx<'_>, asked: &Asked) -> Result<Option<Cart>, Error> {
+    batch(tx, std::slice::from_ref(asked))?.pop().unwrap_or(Ok(None))
 }
 
 /// What is to become of a line.
@@ -141,16 +185,20 @@ pub async fn change_line(
     let variant = only_one(&cart, &named(item)?, &cards)?;
     let card = cards.get(&variant).cloned();
     let done = app.db.write_once(once, move |tx| {
-        change(tx, owner, |cart, _, _| {
-            permits(cart.version)?;
-            match (wanted, &card) {
-                (Change::Set(pieces), Some(card)) if !pieces.is_zero() => cart.set(card, pieces)?,
-                // What the catalogue no longer knows can only go.
-                (Change::Set(pieces), None) if !pieces.is_zero() => Err(Refusal::NoSuchLine)?,
-                _ => cart.remove(variant)?,
-            }
-            Ok(())
-        })
+        let mut cart = rows::of_user(tx, owner.id)?.ok_or(Refusal::NoSuchLine)?;
+        permits(cart.version)?;
+        let before = cart.lines.clone();
+        match (wanted, &card) {
+            (Change::Set(pieces), Some(card)) if !pieces.is_zero() => cart.set(card, pieces)?,
+            // What the catalogue no longer knows can only go.
+            (Change::Set(pieces), None) if !pieces.is_zero() => Err(Refusal::NoSuchLine)?,
+            _ => cart.remove(variant)?,
+        }
+        if cart.lines != before {
+            let now = tx.clock().now();
+            save(tx, &mut cart, now)?;
+        }
+        Ok::<_, Error>(cart)
     });
     answer(app, cx, done.await?, cards).await
 }
@@ -165,9 +213,10 @@ pub async fn empty(app: &App, cx: &Cx, owner: Owner, once: Option<Once>) -> Resu
         let Some(mut cart) = rows::of_user(tx, owner.id)? else {
             return Ok(Cart::new(tx.ids().next(now), owner));
         };
-        let before = cart.clone();
-        cart.empty();
-        rows::save(tx, &before, &mut cart, now)?;
+        if !cart.lines.is_empty() {
+            cart.empty();
+            save(tx, &mut cart, now)?;
+        }
         Ok::<_, Error>(cart)
     });
     answer(app, cx, done.await?, Cards::new()).await
@@ -205,16 +254,7 @@ pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error
 /// # Errors
 /// Only the database's.
 pub async fn clear(app: &App, clear: Clear) -> Result<(), Error> {
-    let done = app.db.write(move |tx| {
-        let Some(mut cart) = rows::by_id(tx, clear.cart)? else {
-            return Ok(());
-        };
-        let before = cart.clone();
-        cart.ordered(clear.generation, &clear.lines);
-        let now = tx.clock().now();
-        rows::save(tx, &before, &mut cart, now)
-    });
-    done.await.map_err(Error::Store)
+    app.changes.call(Asked::Ordered(clear)).await.map(drop)
 }
 
 /// Moves a guest's cart into an account's, up to the stock there is. While nothing was added to the guest's cart
@@ -286,12 +326,12 @@ fn merge_known(
     let now = tx.clock().now();
     let account = Owner { id: to, guest: false };
     let mut cart = rows::of_user(tx, to)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), account));
-    let (guest_before, cart_before) = (guest.clone(), cart.clone());
     let ids = tx.ids();
     let merged = cart.take_over(&mut guest, cards, now, || ids.next(now));
     cart.told += 1;
-    rows::save(tx, &cart_before, &mut cart, now)?;
-    rows::save(tx, &guest_before, &mut guest, now)?;
+    let were = [cart.version, guest.version];
+    (cart.version, guest.version) = (cart.version + 1, guest.version + 1);
+    rows::save(tx, were.into_iter().zip([&cart, &guest]), now)?;
     rows::remember_merge(tx, from, to, &merged, now)?;
     let event = cart_merged(tx, cx, &cart, &guest, &merged, now);
     tx.emit(event)?;
@@ -319,18 +359,11 @@ fn cart_merged(tx: &Tx<'_>, cx: &Cx, cart: &Cart, guest: &Cart, merged: &Merged,
     }
 }
 
-/// Loads the user's cart (a new one where there is none), changes it, saves it.
-fn change(
-    tx: &mut Tx<'_>,
-    owner: Owner,
-    act: impl FnOnce(&mut Cart, &Tx<'_>, Time) -> Result<(), Error>,
-) -> Result<Cart, Error> {
-    let now = tx.clock().now();
-    let mut cart = rows::of_user(tx, owner.id)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), owner));
-    let before = cart.clone();
-    act(&mut cart, tx, now)?;
-    rows::save(tx, &before, &mut cart, now)?;
-    Ok(cart)
+/// Saves a cart that changed since it was read, and gives it its next version.
+fn save(tx: &mut Tx<'_>, cart: &mut Cart, now: Time) -> Result<(), store::Error> {
+    let was = cart.version;
+    cart.version += 1;
+    rows::save(tx, std::iter::once((was, &*cart)), now)
 }
 
 /// What was there before a call was carried out.
@@ -396,23 +429,14 @@ async fn cards_of(app: &App, cx: &Cx, variants: Vec<VariantId>) -> Result<Cards,
     Ok(cards.into_iter().map(|card| (card.variant, card)).collect())
 }
 
-/// The card of what was picked, and in the same call those of the lines there are.
-async fn resolve(app: &App, cx: &Cx, pick: Pick, held: &[VariantId]) -> Result<(Card, Cards), Error> {
-    let mut picks = vec![pick];
-    let of_variant = |variant: &VariantId| Pick {
-        variant: Some(Ref::Variant(*variant)),
-        ..Pick::default()
-    };
-    picks.extend(held.iter().take(PICKS_MAX - 1).map(of_variant));
-    let mut found = app.catalog.resolve(cx, &picks).await?.into_iter();
-    let card = match found.next().map(|picked| (picked.card, picked.problem)) {
-        Some((Some(card), _)) if card.for_sale => card,
-        Some((None, Some(problem))) => return Err(Error::Problem(problem)),
-        _ => return Err(Error::Problem(Problem::not_found("There is no such product for sale."))),
-    };
-    let cards = found.filter_map(|picked| picked.card).chain([card.clone()]);
-    let cards = cards.map(|card| (card.variant, card)).collect();
-    Ok((card, cards))
+/// The card of what was picked.
+async fn resolve(app: &App, cx: &Cx, pick: Pick) -> Result<Card, Error> {
+    let found = app.catalog.resolve(cx, &[pick]).await?.pop();
+    match found.map(|picked| (picked.card, picked.problem)) {
+        Some((Some(card), _)) if card.for_sale => Ok(card),
+        Some((None, Some(problem))) => Err(Error::Problem(problem)),
+        _ => Err(Error::Problem(Problem::not_found("There is no such product for sale."))),
+    }
 }
 
 /// What is to be added. A variant says more than a SKU, and a SKU more than a product; [`fits`] compares the rest.

@@ -4,6 +4,8 @@
 //! [`QUANTITY_MAX`] pieces. A change is refused as a whole or done as a whole. A new generation begins
 //! whenever what a cart held became something else: an order, nothing, or part of another cart.
 
+mod asked;
+
 use std::collections::HashMap;
 
 use api::cart::{LINES_PER_CART_MAX, Merged};
@@ -11,6 +13,8 @@ use api::catalog::{Card, Pieces, Short};
 use api::identity::Cut;
 use base::{CartId, Currency, LineId, Money, MoneyFault, ProductId, QUANTITY_MAX, Quantity, Time, UserId, VariantId};
 use serde::{Deserialize, Serialize};
+
+pub use asked::{Asked, Carts};
 
 /// What the catalogue says of variants just now.
 pub type Cards = HashMap<VariantId, Card>;
@@ -50,8 +54,6 @@ pub struct Line {
     pub variant: VariantId,
     /// From 1 to [`QUANTITY_MAX`].
     pub quantity: i64,
-    /// Its place among the lines; not necessarily without gaps.
-    pub place: i64,
     /// Since when it is there.
     pub added_at: Time,
 }
@@ -216,16 +218,12 @@ impl Cart {
     fn put(&mut self, variant: VariantId, quantity: i64, id: LineId, added_at: Time) {
         match self.lines.iter_mut().find(|line| line.variant == variant) {
             Some(line) => line.quantity = quantity,
-            None => {
-                let place = self.lines.last().map_or(1, |last| last.place + 1);
-                self.lines.push(Line {
-                    id,
-                    variant,
-                    quantity,
-                    place,
-                    added_at,
-                });
-            }
+            None => self.lines.push(Line {
+                id,
+                variant,
+                quantity,
+                added_at,
+            }),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Owns carts and their lines: which variant, how many. Names, prices, pictures and stock are the catalogue's and
 //! are shown as they are now; a cart reserves nothing.
 //!
-//! - Tables: `cart_cart`, `cart_line`, `cart_merge`.
+//! - Tables: `cart_cart`, `cart_merge`.
 //! - Events out: `CartMerged`, whose subject is the cart that took the other over. In: none.
 //! - Asks: catalog (what was picked, cards), identity (a user's number, when a path names one).
 //!
@@ -27,7 +27,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::store::Combiner;
 use base::{Clock, Currency, Ids};
+
+use crate::domain::{Asked, Cart};
+use crate::error::Error;
 
 /// The tables, in the order in which they came to be.
 pub const MIGRATIONS: &[::store::Migration] = ::store::migrations!("0001_cart");
@@ -60,6 +64,8 @@ pub(crate) struct App {
     config: Config,
     catalog: api::catalog::Client,
     identity: api::identity::Client,
+    /// Adds and orders' ends, in the order in which they came.
+    changes: Combiner<Asked, Option<Cart>, Error>,
 }
 
 /// Builds the service on its opened database.
@@ -84,6 +90,7 @@ impl App {
             config,
             catalog: api::catalog::Client(deps.peers.peer("catalog")),
             identity: api::identity::Client(deps.peers.peer("identity")),
+            changes: Combiner::new(db, actions::batch),
         }
     }
 }

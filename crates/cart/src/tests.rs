@@ -5,6 +5,7 @@ mod people;
 mod refusals;
 mod shelf;
 mod shop;
+mod slices;
 
 /// Each case on SQLite in memory and on a PostgreSQL database of its own.
 macro_rules! on_both {

@@ -52,7 +52,14 @@ async fn a_cart_shows_what_was_added_with_the_prices_of_now(shop: Shop) {
     });
     assert_eq!(cart, expected);
     shop.call(&ada, "POST /cart", json!({ "sku": "POT-2" })).await;
-    assert_eq!(shop.shelf.calls(), 1, "adding asks once as well");
+    assert_eq!(
+        shop.shelf.calls(),
+        2,
+        "adding asks what is meant, and then for the other lines"
+    );
+    let bob = shop.customer(2);
+    shop.call(&bob, "POST /cart", json!({ "sku": "POT-2" })).await;
+    assert_eq!(shop.shelf.calls(), 1, "where there are any");
 }
 
 async fn every_spelling_is_the_same_cart(shop: Shop) {
