@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serve::{Stop, Task};
 
-use crate::{App, Error, actions};
+use crate::error::Error;
+use crate::{App, actions};
 
 /// Orders taken up at once: enough to catch up after a crash, few enough to leave room for customers.
 const RESUME_MAX: u32 = 64;
@@ -17,7 +18,7 @@ pub(crate) fn resume(app: Arc<App>) -> Task {
     })
 }
 
-async fn resume_due(app: &App, stop: &Stop) -> Result<(), Error> {
+async fn resume_due(app: &Arc<App>, stop: &Stop) -> Result<(), Error> {
     while !stop.is_stopped() && actions::resume(app, RESUME_MAX).await? == RESUME_MAX as usize {} // There may be more.
     Ok(())
 }
