@@ -183,13 +183,7 @@ impl Payment {
     /// What to do about try `number` to pay `due`, after the attempt `last`. Without means (cash, or no token where
     /// the provider needs one) nothing is tried. Who pays does not matter: a guest's order may have become an
     /// account's since it was tried first, and orders has looked whose it is.
-    pub fn plan(
-        &self,
-        due: Money,
-        number: i64,
-        last: Option<&Attempt>,
-        has_means: bool,
-    ) -> Result<Plan, Refusal> {
+    pub fn plan(&self, due: Money, number: i64, last: Option<&Attempt>, has_means: bool) -> Result<Plan, Refusal> {
         if self.closed {
             return Err(Refusal::Closed);
         }

@@ -150,8 +150,7 @@ fn who_may_try_what() {
     let ids = Names::default();
     let fresh = payment(&ids);
     let first = attempt(&ids, &fresh, 1);
-    let plan =
-        |payment: &Payment, number, last: Option<&Attempt>| payment.plan(dollars(1_000), number, last, true);
+    let plan = |payment: &Payment, number, last: Option<&Attempt>| payment.plan(dollars(1_000), number, last, true);
     assert_eq!(plan(&fresh, 1, None), Ok(Plan::Begin));
     assert_eq!(fresh.plan(dollars(1_000), 1, None, false), Ok(Plan::Rest));
     assert_eq!(
