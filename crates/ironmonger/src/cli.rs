@@ -3,6 +3,7 @@
 mod admin;
 mod doctor;
 mod import;
+mod say;
 mod serve;
 
 use std::path::PathBuf;
@@ -17,15 +18,17 @@ use ironmonger::config::{self, Config, Origin, SERVICES};
 use ironmonger::folder;
 use wire::{Cx, Peer};
 
-/// A complete shop in one program.
+use say::say;
+
+/// A complete shop in one program: catalogue, carts, orders, payments, accounts.
 ///
-/// Without a command it fills a data folder with a sample catalogue, if there is none yet, and serves it:
-/// the whole shop on SQLite, nothing else to install.
+/// Without a command it serves the whole shop from the data folder, on SQLite, with nothing else to install: a new
+/// folder gets sample products first. It prints the address and what to try next, and Ctrl-C ends it.
 #[derive(Debug, Parser)]
 #[command(
     version,
     max_term_width = 100,
-    after_help = "Settings come from a file (--config), the environment and options; `ironmonger config` shows them all."
+    after_help = AFTER_HELP
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -34,17 +37,45 @@ pub struct Arguments {
     command: Option<Command>,
 }
 
+/// The heading under which help lists [`Common`].
+const COMMON: &str = "Options of every command";
+
+const AFTER_HELP: &str = "\
+First steps:
+  ironmonger                                       a shop with sample products at http://127.0.0.1:3000
+  ironmonger admin create --email you@example.com  you may manage it, in a second terminal
+  ironmonger import products.csv                   products of your own
+
+Settings come from a file (--config), the environment (IRONMONGER_PORTS_GATEWAY=8080 sets `ports.gateway`) and
+options, the later the stronger. `ironmonger config --defaults` explains them all, `ironmonger config` shows those
+in force.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  ironmonger serve                         the whole shop, without sample products
+  ironmonger serve --production            the same with real secrets only; it says what is missing
+  ironmonger serve catalog                 one service in a process of its own
+
+Processes that make up one shop need the same secrets (one data folder, or the settings in `secrets`) and name each
+other in `peers`, for example IRONMONGER_PEERS_CATALOG=http://127.0.0.1:4002. Instead of SQLite files they may share a
+PostgreSQL: IRONMONGER_DATABASE_URL=postgres://user:password@host/database.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  ironmonger import products.csv              new products and changes; stock of what is sold already stays
+  ironmonger import products.csv --stock=set  after a stocktaking: quantities become what the file says";
+
 /// What every command takes.
 #[derive(Debug, Args)]
 struct Common {
-    /// The data folder: databases, generated secrets, lock [default: data]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// The data folder: databases, generated secrets, locks [default: data]
+    #[arg(long, global = true, value_name = "DIR", help_heading = COMMON)]
     data: Option<PathBuf>,
-    /// A file of settings; `ironmonger config --defaults` prints the reference
-    #[arg(long, global = true, value_name = "FILE")]
+    /// A file of settings; `ironmonger config --defaults` prints one with everything explained
+    #[arg(long, global = true, value_name = "FILE", help_heading = COMMON)]
     config: Option<PathBuf>,
-    /// Refuse generated or weak secrets and the simulated payment provider
-    #[arg(long, global = true)]
+    /// For real customers: refuse generated or weak secrets and the simulated payment provider
+    #[arg(long, global = true, help_heading = COMMON)]
     production: bool,
 }
 
@@ -52,10 +83,13 @@ struct Common {
 enum Command {
     /// Serve the shop, or only the services named
     ///
-    /// Services: identity, simulated, catalog, cart, payments, orders, events, gateway. Those that do not run
-    /// here are called at their `peers.…` addresses.
+    /// The services are identity, catalog, cart, orders, payments, events, simulated (a payment provider for
+    /// development) and gateway, the public address of them all. Those that do not run here are called at their
+    /// `peers.…` addresses.
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve {
-        /// The services [default: all]
+        /// The services to run in this process [default: all]
+        #[arg(value_name = "SERVICE")]
         services: Vec<String>,
         /// Fill an empty catalogue with the sample products first
         #[arg(long)]
@@ -63,49 +97,60 @@ enum Command {
     },
     /// Import products from a CSV file in Shopify's dialect
     ///
-    /// Importing the same file again changes nothing. Broken rows are reported with line and reason, the good
-    /// products go in. Beside a running server the import goes through it.
+    /// Columns are found by name, and unknown ones are kept. A product is known again by its handle: importing the
+    /// same file twice changes nothing. Broken rows are reported with line and reason, and the exit code is 1; the
+    /// good products go in all the same. While a server runs on the data folder, the import goes through it.
+    #[command(after_help = IMPORT_EXAMPLES)]
     Import {
-        /// The file
+        /// The CSV file
         file: PathBuf,
-        /// Whether quantities of variants that exist are left alone or set
+        /// What becomes of the quantities of variants that are there already
         #[arg(long, value_enum, default_value = "keep")]
         stock: import::Stock,
     },
-    /// Manage administrators
+    /// Make somebody an administrator
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
     },
-    /// Bring the databases up to date, and say what was done
+    /// Bring the databases up to date
+    ///
+    /// Serving does it as well; by itself it lets a release be prepared, and needs no server to be running on SQLite.
     Migrate,
     /// Show every setting in force, and where it comes from
+    ///
+    /// Secrets are masked. The variable of a setting is its name in capitals: `ports.gateway` is
+    /// IRONMONGER_PORTS_GATEWAY.
     Config {
-        /// Print the commented reference of all settings instead
+        /// Print all settings with their defaults, each explained: the beginning of a file for --config
         #[arg(long)]
         defaults: bool,
     },
     /// Check that the books balance; changes nothing
     ///
-    /// Compares stock, orders, payments, the provider's statement and events, and says what is wrong where.
-    /// Exit code 1 when something is. Beside a running server it asks that.
+    /// Compares stock, orders, payments, the provider's statement and events, and says what is wrong where; the exit
+    /// code is 1 when something is. While a server runs on the data folder it asks that, else it reads the databases.
     Doctor {
-        /// Judge what has rested for this many seconds
-        #[arg(long, default_value_t = ironmonger::doctor::REST_SECONDS)]
+        /// Judge only what nothing has happened to for this many seconds; younger orders are still on their way
+        #[arg(long, value_name = "SECONDS", default_value_t = ironmonger::doctor::REST_SECONDS)]
         rested: u64,
     },
-    /// Print the OpenAPI document of the shop
+    /// Print the OpenAPI document of the shop's HTTP interface, as JSON
+    ///
+    /// A running shop answers it at /openapi.json, and shows it to people at /docs.
     Openapi,
 }
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Make an administrator, or give an account the role
+    /// Make an account for an administrator, or give the role to an account that is there
+    ///
+    /// Works beside a running server and without one. Afterwards they sign in as everybody does: POST /api/auth/login.
     Create {
         /// Their e-mail address
         #[arg(long)]
         email: String,
-        /// Their password; read from standard input when absent
+        /// Their password from now on; read from standard input when absent
         #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
         password: Option<String>,
     },
@@ -114,7 +159,7 @@ enum AdminCommand {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(Command::Config { defaults: true }) = arguments.command {
-        print!("{}", config::DEFAULT);
+        say(config::DEFAULT.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut config = settings(&arguments.common)?;
@@ -242,7 +287,7 @@ async fn migrate(config: &mut Config) -> Result<ExitCode> {
         let _lock = folder::lock(&config.data(), &[service])?;
         let db = compose::open(service, &place, Clock::system(), Ids::random()).await?;
         db.close().await;
-        println!("{service}: {} migrations, up to date", migrations.len());
+        say(format_args!("{service}: {} migrations, up to date", migrations.len()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -252,7 +297,7 @@ fn show(config: &Config) -> Result<ExitCode> {
     let wide = |column: fn(&(&str, String, &Origin)) -> usize| rows.iter().map(column).max().unwrap_or_default();
     let (names, values) = (wide(|row| row.0.len()), wide(|row| row.1.len()));
     for (name, value, origin) in &rows {
-        println!("{name:names$} = {value:values$}  # {origin}");
+        say(format_args!("{name:names$} = {value:values$}  # {origin}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -264,9 +309,8 @@ async fn openapi(config: &Config) -> Result<ExitCode> {
         version: env!("CARGO_PKG_VERSION"),
         server: "/",
     };
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&::serve::openapi::document(&declared, &info))?
-    );
+    say(serde_json::to_string_pretty(&::serve::openapi::document(
+        &declared, &info,
+    ))?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use ironmonger::config::Config;
 
 use super::Desk;
+use super::say::say;
 
 /// Makes an administrator, or gives an account the role.
 pub async fn create(config: &mut Config, email: &str, password: Option<String>) -> Result<ExitCode> {
@@ -20,14 +21,14 @@ pub async fn create(config: &mut Config, email: &str, password: Option<String>) 
     desk.close().await;
     match made {
         Ok(user) => {
-            println!(
+            say(format_args!(
                 "{email} is an administrator now (user number {}).",
                 user.number.unwrap_or_default()
-            );
-            println!(
+            ))?;
+            say(format_args!(
                 "Sign in:  curl -s http://{}/api/auth/login -H 'content-type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"…\"}}'",
                 config.address("gateway")
-            );
+            ))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(problem) => bail!("{problem}"),

@@ -8,6 +8,7 @@ use ironmonger::config::Config;
 use ironmonger::doctor::{self, Report};
 
 use super::Desk;
+use super::say::say;
 
 /// Findings that are printed; a broken shop may have millions.
 const SHOWN_MAX: usize = 50;
@@ -31,20 +32,23 @@ pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
         findings,
     } = report?;
     for finding in findings.iter().take(SHOWN_MAX) {
-        println!("{finding}");
+        say(finding)?;
     }
     if findings.len() > SHOWN_MAX {
-        println!("… and {} more", findings.len() - SHOWN_MAX);
+        say(format_args!("… and {} more", findings.len() - SHOWN_MAX))?;
     }
     let judged = format!("{orders} orders looked at, {unrested} of them too young to be judged");
     if findings.is_empty() {
-        println!("The books balance: {judged}.");
+        say(format_args!("The books balance: {judged}."))?;
         return Ok(ExitCode::SUCCESS);
     }
     let rules: Vec<String> = doctor::by_rule(&findings)
         .into_iter()
         .map(|(rule, count)| format!("{count} × {rule}"))
         .collect();
-    println!("The books do not balance ({}): {judged}.", rules.join(", "));
+    say(format_args!(
+        "The books do not balance ({}): {judged}.",
+        rules.join(", ")
+    ))?;
     Ok(ExitCode::FAILURE)
 }

@@ -18,6 +18,7 @@ use serve::Deps;
 use wire::{Cx, Peer, Problem};
 
 use super::Desk;
+use super::say::say;
 
 /// What is read from the file at a time.
 const CHUNK: usize = 64 << 10;
@@ -27,9 +28,9 @@ const SHOWN_MAX: usize = 50;
 /// What becomes of the quantities of variants that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stock {
-    /// They are left alone: they have been sold from since.
+    /// Left alone: pieces have been sold since the file was written.
     Keep,
-    /// They are set to what the file says.
+    /// Set to what the file says.
     Set,
 }
 
@@ -49,23 +50,23 @@ pub async fn run(config: &mut Config, path: &Path, stock: Stock) -> Result<ExitC
         Ok(report) => report,
         Err(problem) => bail!("{problem}"),
     };
-    println!(
+    say(format_args!(
         "{} products created, {} updated, {} unchanged, with {} variants.",
         report.created, report.updated, report.unchanged, report.variants
-    );
+    ))?;
     for row in report.failed.iter().take(SHOWN_MAX) {
-        println!("line {}: {}", row.line, row.reason);
+        say(format_args!("line {}: {}", row.line, row.reason))?;
     }
     if report.failed_rows > SHOWN_MAX as u64 {
-        println!("… and {} more", report.failed_rows - SHOWN_MAX as u64);
+        say(format_args!("… and {} more", report.failed_rows - SHOWN_MAX as u64))?;
     }
     if report.failed_rows == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
+    say(format_args!(
         "{} rows are broken; {} products stayed out because of them.",
         report.failed_rows, report.left_out
-    );
+    ))?;
     Ok(ExitCode::FAILURE)
 }
 

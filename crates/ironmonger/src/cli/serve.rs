@@ -1,6 +1,5 @@
 //! `ironmonger serve`: the shop, or some of its services, until it is told to end.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use ironmonger::folder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::import;
+use super::say::say;
 
 /// Serves `words` (all services when there are none). `sample` fills an empty catalogue, `greet` tells a newcomer what to do.
 pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: bool) -> Result<ExitCode> {
@@ -36,12 +36,13 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         .find(|bound| bound.service == "gateway")
         .map(|bound| bound.address);
     match gateway {
-        Some(address) if greet => welcome(config, &format!("http://{address}")),
-        _ => bound
-            .iter()
-            .for_each(|bound| println!("{} listens on http://{}", bound.service, bound.address)),
+        Some(address) if greet => welcome(config, &format!("http://{address}"))?,
+        _ => {
+            for bound in &bound {
+                say(format_args!("{} listens on http://{}", bound.service, bound.address))?;
+            }
+        }
     }
-    let _ = std::io::stdout().flush();
     let grace = Duration::from_secs(config.number("limits.shutdown_seconds").unsigned_abs());
     serve::run(parts, bound, deps.stop.clone(), grace).await;
     Ok(ExitCode::SUCCESS)
@@ -59,23 +60,20 @@ async fn wait_for_signal() {
     }
 }
 
-fn welcome(config: &Config, url: &str) {
-    let data = config.data();
-    println!("{} is open: {url}", config.text("shop.name"));
-    println!();
-    println!("  API reference   {url}/docs");
-    println!(
-        "  Data            {}  (delete the folder to begin anew)",
-        data.display()
-    );
-    println!(
-        "  Become admin    ironmonger admin create --email you@example.com --data {}",
-        data.display()
-    );
-    println!("                  (or `cargo run --release -- admin create --email you@example.com`)");
-    println!();
-    println!("Try it:");
-    println!("  curl -s '{url}/api/products?limit=3'");
-    println!();
-    println!("Ctrl-C ends it.");
+fn welcome(config: &Config, url: &str) -> Result<()> {
+    let (shop, data) = (config.text("shop.name"), config.data());
+    let data = data.display();
+    say(format_args!(
+        "{shop} is open: {url}
+
+  API reference   {url}/docs
+  Data            {data}  (delete the folder to begin anew)
+  Become admin    ironmonger admin create --email you@example.com --data {data}
+                  (or `cargo run --release -- admin create --email you@example.com`)
+
+Try it:
+  curl -s '{url}/api/products?limit=3'
+
+Ctrl-C ends it."
+    ))
 }
