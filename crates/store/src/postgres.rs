@@ -56,9 +56,12 @@ pub(crate) struct Session {
     rest_until: Option<Instant>,
 }
 
-/// What a transaction begins with; sent along with its first statement.
+/// What a connection is for: what its transactions begin with, sent along with their first statement, and how the
+/// server plans what they say.
 #[derive(Clone, Copy)]
 pub(crate) struct Begin {
+    /// Settings of the planner, told once when connecting.
+    pub(crate) plans: &'static str,
     /// On a connection at rest.
     pub(crate) fresh: &'static str,
     /// Where the transaction before was left open.
@@ -115,7 +118,7 @@ impl Session {
         }
         self.link = None;
         (self.state, self.lost) = (State::Rest, false);
-        let config = &self.config;
+        let (config, begin) = (&self.config, self.begin);
         let connected = self.runtime.block_on(async {
             let limit = Duration::from_millis(CONNECT_MS);
             let (client, connection) = match tokio::time::timeout(limit, config.connect(NoTls)).await {
@@ -127,10 +130,12 @@ impl Session {
                     tracing::debug!(%error, "a connection to PostgreSQL ended");
                 }
             });
-            client
-                .batch_execute(LIMITS)
-                .await
-                .map_err(|error| sorted(&error).error)?;
+            let told = client.batch_execute(LIMITS).await;
+            told.map_err(|error| sorted(&error).error)?;
+            // A relative of PostgreSQL's may know none of them: then it plans as it thinks best.
+            if let Err(error) = client.batch_execute(begin.plans).await {
+                tracing::debug!(%error, "the server takes no settings for its planner");
+            }
             Ok(client)
         });
         match connected {
