@@ -22,9 +22,9 @@ const ROUNDS: [u64; 2] = [50, 300];
 /// People who shop at once: enough that every step is under way somewhere, few enough for two cores.
 const SHOPPERS: usize = 10;
 /// A crash comes at the latest after this many milliseconds of shopping, when it comes by chance.
-const LATEST_MS: u64 = 450;
+const LATEST_MS: u64 = 700;
 /// Each step is hit this often before crashes are left to chance.
-const HITS_WANTED: usize = 2;
+const HITS_WANTED: usize = 3;
 /// What each product has: more than anybody buys.
 const PLENTY: i64 = 1_000_000;
 
@@ -100,7 +100,7 @@ async fn crash(engine: Engine) {
         }
         shop.balances();
         println!(
-            "round {round}: {} acknowledged, {} orders in all; hit {}{}; up after {} ms, round took {} ms",
+            "{engine:?} round {round}: {} acknowledged, {} orders in all; hit {}{}; up after {} ms, round took {} ms",
             ledger.acks.len(),
             books.orders().await,
             shown(&hit),
