@@ -17,8 +17,10 @@ const HELD: [RowColumn; 6] = [
     RowColumn::Int("at"),
 ];
 
-const SHELF: [RowColumn; 5] = [
+// With the location, so that a row is found by its whole key: a constant in its place looks like a way in.
+const SHELF: [RowColumn; 6] = [
     RowColumn::Text("variant_id"),
+    RowColumn::Text("location"),
     RowColumn::Int("on_hand"),
     RowColumn::Int("reserved"),
     RowColumn::Int("version"),
@@ -119,7 +121,14 @@ pub fn hold(
     let mut stock = Rows::new(SHELF);
     for (variant, shelf) in &done.shelves {
         let was = shelves_before.get(variant).map_or(0, |shelf| shelf.version);
-        stock.push(args![variant, shelf.on_hand, shelf.reserved, shelf.version, was]);
+        stock.push(args![
+            variant,
+            LOCATION,
+            shelf.on_hand,
+            shelf.reserved,
+            shelf.version,
+            was
+        ]);
     }
     let (mut fresh, mut known) = (Rows::new(HELD), Rows::new(HELD));
     for (order, held) in &done.held {
@@ -141,7 +150,7 @@ pub fn hold(
                 SHELF,
                 1,
                 "UPDATE catalog_stock AS s SET on_hand = d.on_hand, reserved = d.reserved, version = d.version
-                 FROM {rows} WHERE s.variant_id = d.variant_id AND s.location = 'main' AND s.version = d.was"
+                 FROM {rows} WHERE s.variant_id = d.variant_id AND s.location = d.location AND s.version = d.was"
             ),
             stock.args(dialect),
         ),
