@@ -62,6 +62,7 @@ CREATE TABLE orders_joined (
     order_id TEXT NOT NULL,
     PRIMARY KEY (user_id, checkout_key)
 );
+CREATE INDEX orders_joined_order ON orders_joined (order_id);
 
 CREATE TABLE orders_line (
     id TEXT NOT NULL PRIMARY KEY,

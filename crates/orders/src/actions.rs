@@ -18,6 +18,9 @@ use crate::error::Error;
 use crate::gather::{self, Gathered};
 use crate::store::{self, Filter, Inserted, Place};
 
+/// The longest reason for a change of state: a few sentences.
+const REASON_MAX: usize = 500;
+
 /// An order, and whether an earlier call with the same key placed or cancelled it.
 pub struct Joined {
     /// The order as it now stands.
@@ -47,9 +50,17 @@ pub async fn checkout(
         gather(app, cx, caller, &body.items),
         email_of(app, cx, caller, body.email)
     );
-    let gathered = match gathered? {
+    let Gathered { lines, cart } = match gathered? {
         Ok(gathered) => gathered,
         Err(cart) => return twin_of_emptied_cart(app, cx, cart, arrived).await,
+    };
+    let lines = match lines {
+        Ok(lines) => lines,
+        // Its own twin may have taken the last pieces.
+        Err(refusal) => match twin(app, caller.id, &key, cart).await? {
+            Some(order) => return join(app, cx, order).await,
+            None => return Err(refusal),
+        },
     };
     let now = app.deps.clock.now();
     let currency = app.deps.shop.currency;
@@ -60,11 +71,11 @@ pub async fn checkout(
         email,
         method,
         token,
-        totals: total(&gathered.lines, currency, store::PRICES_INCLUDE_TAX)?,
-        lines: gathered.lines,
+        totals: total(&lines, currency, store::PRICES_INCLUDE_TAX)?,
+        lines,
         billing_address: body.billing_address.or_else(|| body.shipping_address.clone()),
         shipping_address: body.shipping_address,
-        cart: gathered.cart,
+        cart,
         key: key.clone(),
         expires_at: now.after(app.config.payment_window),
         resume_at: now.after(app.config.lease),
@@ -127,6 +138,22 @@ async fn by_key(app: &App, user: UserId, key: &(String, String)) -> Result<Optio
     let (text, wanted) = (key.0.clone(), Some(key.clone()));
     let order = app.db.read(move |tx| store::by_key(tx, user, &text)).await?;
     order.iter().try_for_each(|order| same_call(order, &wanted))?;
+    Ok(order)
+}
+
+/// The order that a call has already, by its key or its cart.
+async fn twin(
+    app: &App,
+    user: UserId,
+    key: &Option<(String, String)>,
+    cart: Option<(base::CartId, i64)>,
+) -> Result<Option<Order>, Error> {
+    let wanted = key.clone();
+    let order = app
+        .db
+        .write(move |tx| store::twin_of(tx, user, wanted.as_ref(), cart))
+        .await?;
+    order.iter().try_for_each(|order| same_call(order, key))?;
     Ok(order)
 }
 
@@ -239,7 +266,7 @@ pub async fn cancel(
     } else {
         "cancelled_by_customer"
     };
-    let reason = reason.or_else(|| Some(usual.into()));
+    let reason = reasonable(reason)?.or_else(|| Some(usual.into()));
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
     let resume_at = now.after(app.config.lease);
     let replayed = app
@@ -277,6 +304,17 @@ pub async fn cancel(
     Ok(Joined { order, replayed })
 }
 
+/// A reason for the history, if it is not too long.
+fn reasonable(reason: Option<String>) -> Result<Option<String>, Error> {
+    match &reason {
+        Some(text) if text.chars().count() > REASON_MAX => Err(Error::Fields(vec![wire::FieldFault {
+            pointer: "/reason".into(),
+            detail: format!("must have at most {REASON_MAX} characters"),
+        }])),
+        _ => Ok(reason),
+    }
+}
+
 /// Whether an order was cancelled by this very call; none when it was by a call with another key, or without one.
 fn same_cancel(order: &Order, key: Option<&str>) -> Option<bool> {
     let (print, key) = key?.split_once(':')?;
@@ -297,6 +335,7 @@ pub async fn set_status(
     if status == OrderStatus::Cancelled {
         return cancel(app, cx, caller, order, once, reason).await;
     }
+    let reason = reasonable(reason)?;
     let id = get(app, caller, order).await?.id;
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
     let ids = app.deps.ids.clone();
@@ -337,7 +376,13 @@ pub async fn ownership(app: &App, order: Ref) -> Result<Ownership, Error> {
 pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error> {
     let order = find(app, pay.order).await?;
     if order.user != pay.user && !pay.staff {
-        return Err(Error::NoSuchOrder);
+        return Err(Error::NotTheirs);
+    }
+    if pay.token.as_ref().is_some_and(|token| token.len() > gather::TOKEN_MAX) {
+        return Err(Error::Fields(vec![wire::FieldFault {
+            pointer: "/paymentToken".into(),
+            detail: format!("must have at most {} characters", gather::TOKEN_MAX),
+        }]));
     }
     let due = order.totals.total;
     if let Some(amount) = pay.amount
@@ -361,8 +406,8 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
         .write(move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
             payable(&order)?;
-            if order.payment_status == PaymentStatus::Processing {
-                return Ok(()); // The other payer's try is under way: this one joins it.
+            if order.is_being_paid() {
+                return Ok(()); // The other try comes to its end first: this one joins it.
             }
             let mut order = order
                 .pay_again(method, token.clone(), resume_at, now)
@@ -466,8 +511,7 @@ pub async fn resume(app: &Arc<App>, limit: u32) -> Result<usize, Error> {
 async fn resume_one(app: &Arc<App>, cx: &Cx, id: OrderId) -> Result<(), Error> {
     let order = drive::run(app, cx, id).await?;
     if order.status == OrderStatus::Pending {
-        Ok(())
-    } else {
-        payment_changed(app, cx, id).await
+        return Ok(());
     }
+    payment_changed(app, cx, id).await
 }

@@ -69,8 +69,8 @@ impl Drop for Driving {
 enum Done {
     /// Something that the process has an opinion about.
     Outcome(Outcome),
-    /// Somebody else moved the order: read it again.
-    ReadAgain,
+    /// What it asked of others is closed: somebody else moved the order.
+    Closed(Problem),
     /// It did not work this time.
     Fault(Problem),
 }
@@ -108,7 +108,20 @@ pub async fn to_rest(app: &Arc<App>, cx: &Cx, mut order: Order, driving: Driving
             order = come_to_rest(app, &cx, order).await?;
             break;
         }
-        match perform(app, &cx, &order, step).await {
+        let done = match perform(app, &cx, &order, step).await {
+            Done::Closed(problem) => {
+                let fresh = read(app, order.id).await?;
+                if fresh.version != order.version {
+                    order = fresh;
+                    continue;
+                }
+                // Nobody did, so the books do not fit together (one was restored without the other, say). Asking at
+                // once again would ask for ever.
+                Done::Fault(problem)
+            }
+            done => done,
+        };
+        match done {
             Done::Outcome(Outcome::Settled) => {
                 order.so_far.settled = true;
                 order.so_far.cleared = true;
@@ -131,13 +144,12 @@ pub async fn to_rest(app: &Arc<App>, cx: &Cx, mut order: Order, driving: Driving
                 }
                 wait = FAULT_WAIT;
             }
-            Done::ReadAgain => order = read(app, order.id).await?,
-            Done::Fault(problem) if Instant::now() + wait >= deadline => {
+            Done::Fault(problem) | Done::Closed(problem) if Instant::now() + wait >= deadline => {
                 tracing::warn!(order = %order.id, ?step, %problem, "an order's step failed; it is taken up again");
                 order = postpone(app, &cx, order).await;
                 break;
             }
-            Done::Fault(_) => {
+            Done::Fault(_) | Done::Closed(_) => {
                 tokio::time::sleep(wait / 2 + Duration::from_micros(app.deps.ids.below(wait.as_micros() as u64 / 2)))
                     .await;
                 wait = (wait * 2).min(FAULT_WAIT_MAX);
@@ -190,7 +202,7 @@ async fn perform(app: &Arc<App>, cx: &Cx, order: &Order, step: Step) -> Done {
                 (Err(problem), _) | (_, Err(problem)) => Done::Fault(problem),
             }
         }
-        Step::Rest => Done::ReadAgain,
+        Step::Rest => Done::Fault(Problem::internal()), // The driver does not ask for it.
     }
 }
 
@@ -229,7 +241,7 @@ async fn finish(app: &Arc<App>, cx: &Cx, order: &Order) -> Done {
 /// A command that is closed was undone: whoever did it moved the order. Anything else may work next time.
 fn refused(problem: Problem) -> Done {
     if problem.code == "closed" {
-        Done::ReadAgain
+        Done::Closed(problem)
     } else {
         Done::Fault(problem)
     }

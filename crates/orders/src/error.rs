@@ -14,8 +14,11 @@ pub enum Error {
     #[error("no such order")]
     NoSuchOrder,
     /// The caller named somebody else.
-    #[error("somebody else's order")]
+    #[error("an order for somebody else")]
     NotYours,
+    /// The caller named somebody else's order in a body.
+    #[error("somebody else's order")]
+    NotTheirs,
     /// Nothing is to be ordered.
     #[error("nothing to order")]
     Empty,
@@ -59,6 +62,7 @@ impl From<Error> for Problem {
         match error {
             Error::NoSuchOrder => Problem::not_found("There is no such order among those you may see."),
             Error::NotYours => Problem::forbidden("You can only order for yourself: leave `userId` out."),
+            Error::NotTheirs => Problem::forbidden("This order is somebody else's."),
             Error::Empty => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "empty_order",

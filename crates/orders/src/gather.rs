@@ -14,10 +14,14 @@ use crate::error::Error;
 /// The longest e-mail address (RFC 5321: 64 + 1 + 255, of which 254 can be used).
 const EMAIL_MAX: usize = 254;
 
+/// The longest token of a payment; a provider's have some 30 characters.
+pub const TOKEN_MAX: usize = 255;
+
 /// What is ordered.
 pub struct Gathered {
-    /// The lines, each variant once.
-    pub lines: Vec<Line>,
+    /// The lines, each variant once; or why they cannot be had. A twin of an order that took the last pieces hears
+    /// of that order, so it is not for whoever gathers to refuse.
+    pub lines: Result<Vec<Line>, Error>,
     /// The cart and its generation, when it is from there.
     pub cart: Option<(CartId, i64)>,
 }
@@ -58,6 +62,12 @@ pub fn check(body: NewOrder, caller: &Caller) -> Result<Checked, Error> {
         email.len() > EMAIL_MAX || !email.trim().contains('@') || email.contains(char::is_whitespace)
     }) {
         fault("/email".into(), "is not an e-mail address".into());
+    }
+    if body.payment_token.as_ref().is_some_and(|token| token.len() > TOKEN_MAX) {
+        fault(
+            "/paymentToken".into(),
+            format!("must have at most {TOKEN_MAX} characters"),
+        );
     }
     for (index, item) in body.items.iter().flatten().enumerate() {
         let named = [item.product_id.is_some(), item.variant_id.is_some(), item.sku.is_some()];
@@ -124,7 +134,7 @@ pub async fn from_items(app: &App, cx: &Cx, items: &[NewItem]) -> Result<Gathere
         }]));
     }
     Ok(Gathered {
-        lines: lines(app, wanted)?,
+        lines: lines(app, wanted),
         cart: None,
     })
 }
@@ -148,11 +158,12 @@ pub async fn from_cart(app: &App, cx: &Cx, caller: &Caller) -> Result<Result<Gat
             None => gone.push(variant.to_string()),
         }
     }
-    if !gone.is_empty() {
-        return Err(Error::NotForSale(gone));
-    }
+    let lines = match gone.is_empty() {
+        true => lines(app, wanted),
+        false => Err(Error::NotForSale(gone)),
+    };
     Ok(Ok(Gathered {
-        lines: lines(app, wanted)?,
+        lines,
         cart: Some(cart),
     }))
 }

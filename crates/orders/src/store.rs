@@ -67,6 +67,26 @@ pub fn by_cart(tx: &mut Tx<'_>, cart: CartId, generation: i64) -> Result<Option<
     )
 }
 
+/// The order that a call has already: by its key, or by the generation of the cart.
+pub fn twin_of(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    key: Option<&(String, String)>,
+    cart: Option<(CartId, i64)>,
+) -> Result<Option<Order>, Error> {
+    let mut order = match key {
+        Some((key, _)) => by_key(tx, user, key)?,
+        None => None,
+    };
+    if let (None, Some((cart, generation))) = (&order, cart) {
+        order = by_cart(tx, cart, generation)?;
+    }
+    if let Some(order) = &mut order {
+        place::remember(tx, user, key, order)?;
+    }
+    Ok(order)
+}
+
 fn find(tx: &mut Tx<'_>, condition: &str, values: &[Value]) -> Result<Option<Order>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM orders_order WHERE {condition}");
     let order = tx.maybe(&sql, values, read_order)?;

@@ -1,6 +1,8 @@
 //! What orders does alone: its rows, its guards, and what it refuses before it asks anybody. The purchase across
 //! services is tested on real processes.
 
+mod neighbours;
+
 use ::store::{Db, Engine, Settings};
 use api::orders::{NewItem, NewOrder, OrderStatus};
 use api::payments::{PaymentMethod, PaymentStatus};
@@ -9,7 +11,7 @@ use serve::{Caller, Role};
 use std::time::Duration;
 use wire::Problem;
 
-use crate::domain::{Line, Order, OrderEvent, Placing, total};
+use crate::domain::{Line, Order, OrderEvent, Outcome, Placing, Written, apply, total};
 use crate::error::Error;
 use crate::gather;
 use crate::store::{self, Filter, Inserted, Place, Save};
@@ -36,6 +38,9 @@ on_both! {
     a_refund_is_heard_once_and_nothing_older_after_it
     a_batch_places_each_once_in_a_few_statements
     a_batch_writes_what_nobody_changed_meanwhile
+    a_key_of_both_stays_the_accounts
+    who_joined_a_refused_order_is_decided_anew
+    events_keep_peoples_words_to_themselves
 }
 
 async fn open(engine: Engine) -> Db {
@@ -245,14 +250,35 @@ async fn a_refund_is_heard_once_and_nothing_older_after_it(db: Db) {
         db.write::<_, Error, _>(move |tx| store::given_back(tx, &heard, NOW))
     };
     hear(PaymentStatus::Refunded, 1).await.expect("a write");
-    assert_eq!(read(&db, order.id).await.payment_version, 0, "a pending order asks by itself");
-    let (cancelled, _) = order.clone().cancel(None, None, "usr", NOW, NOW).expect("a pending order");
+    assert_eq!(
+        read(&db, order.id).await.payment_version,
+        0,
+        "a pending order asks by itself"
+    );
+    let (cancelled, _) = order
+        .clone()
+        .cancel(None, None, "usr", NOW, NOW)
+        .expect("a pending order");
     assert!(save(&db, &cancelled, None).await);
     hear(PaymentStatus::Refunded, 3).await.expect("a write");
     hear(PaymentStatus::PartiallyRefunded, 2).await.expect("a write");
     let heard = read(&db, order.id).await;
-    assert_eq!((heard.payment_status, heard.payment_version), (PaymentStatus::Refunded, 3));
-    assert!(!save(&db, &Order { version: cancelled.version + 1, ..cancelled }, None).await, "who read before writes no more");
+    assert_eq!(
+        (heard.payment_status, heard.payment_version),
+        (PaymentStatus::Refunded, 3)
+    );
+    assert!(
+        !save(
+            &db,
+            &Order {
+                version: cancelled.version + 1,
+                ..cancelled
+            },
+            None
+        )
+        .await,
+        "who read before writes no more"
+    );
 }
 
 async fn an_order_at_rest_is_left_alone_unless_it_is_undone(db: Db) {
@@ -356,6 +382,59 @@ async fn a_batch_writes_what_nobody_changed_meanwhile(db: Db) {
     let kept = read(&db, first.id).await;
     assert_eq!((kept.version, kept.sequence, kept.history.len()), (2, 2, 2));
     assert_eq!(Some(kept), saved.into_iter().next().flatten());
+}
+
+async fn a_key_of_both_stays_the_accounts(db: Db) {
+    let (guest, account) = (user(), user());
+    let (theirs, _) = place(&db, placing(account, None, Some("k"))).await;
+    let (same, _) = place(&db, placing(guest, None, Some("k"))).await;
+    let (other, _) = place(&db, placing(guest, None, Some("l"))).await;
+    let handed = db.write::<_, Error, _>(move |tx| store::hand_over(tx, guest, account, NOW));
+    assert_eq!(handed.await.expect("orders change hands"), 2);
+    let by_key = |key: &'static str| db.read::<_, Error, _>(move |tx| store::by_key(tx, account, key));
+    let found = |order: Option<Order>| order.map(|order| order.id);
+    assert_eq!(found(by_key("k").await.expect("a read")), Some(theirs.id));
+    assert_eq!(found(by_key("l").await.expect("a read")), Some(other.id));
+    assert_eq!(read(&db, same.id).await.user, account);
+}
+
+async fn who_joined_a_refused_order_is_decided_anew(db: Db) {
+    let (ada, cart) = (user(), Some((Ids::random().next::<CartId>(NOW), 1)));
+    let (first, _) = place(&db, placing(ada, cart, Some("a"))).await;
+    let (joined, twin) = place(&db, placing(ada, cart, Some("b"))).await;
+    assert!(twin && joined.id == first.id);
+    let (refused, written) = apply(first, Outcome::Short(Vec::new()), "usr", NOW, NOW);
+    assert_eq!(written, Written::Told(OrderEvent::Failed));
+    assert!(save(&db, &refused, Some(OrderEvent::Failed)).await);
+    for key in ["a", "b"] {
+        let known = db.read::<_, Error, _>(move |tx| store::by_key(tx, ada, key)).await;
+        assert!(known.expect("a read").is_none(), "{key}");
+    }
+}
+
+async fn events_keep_peoples_words_to_themselves(db: Db) {
+    for (reason, told) in [
+        ("Ada of Main St 1", None),
+        ("cancelled_by_customer", Some("cancelled_by_customer")),
+    ] {
+        let (order, _) = place(&db, placing(user(), None, None)).await;
+        let (cancelled, event) = order
+            .cancel(None, Some(reason.into()), "usr", NOW, NOW)
+            .expect("a pending order");
+        assert!(save(&db, &cancelled, Some(event)).await);
+        let last = db
+            .read(|tx| ::store::outbox_after(tx, 0, 10))
+            .await
+            .expect("the outbox");
+        let data: serde_json::Value =
+            serde_json::from_str(&last.last().expect("an event").event.data).expect("an object");
+        assert_eq!(data.get("reason").and_then(serde_json::Value::as_str), told);
+        let kept = read(&db, cancelled.id).await;
+        assert_eq!(
+            kept.history.last().and_then(|change| change.reason.as_deref()),
+            Some(reason)
+        );
+    }
 }
 
 #[test]

@@ -106,6 +106,17 @@ pub struct Change {
     pub reason: Option<String>,
 }
 
+/// The reasons that are the shop's own words. Others are people's.
+pub const REASONS: [&str; 7] = [
+    "paid",
+    "payment_on_delivery",
+    "nothing_due",
+    "payment_window_ended",
+    "out_of_stock",
+    "cancelled_by_staff",
+    "cancelled_by_customer",
+];
+
 /// Why an order was refused while it was placed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -249,6 +260,21 @@ impl Order {
         self.method != PaymentMethod::CashOnDelivery && self.totals.total.minor > 0
     }
 
+    /// Nobody has been told of it yet: its row is as it was placed. Whoever is answered while an order is not at rest
+    /// leaves a later version behind.
+    pub fn is_unanswered(&self) -> bool {
+        self.version <= 1
+    }
+
+    /// A try at its payment is under way, or was when its driver vanished and what came of it is not recorded.
+    pub fn is_being_paid(&self) -> bool {
+        match self.payment_status {
+            PaymentStatus::Processing => true,
+            PaymentStatus::Pending => self.paid_online() && self.resume_at != Some(self.expires_at),
+            _ => false,
+        }
+    }
+
     /// Calls the order off: from pending, confirmed or processing. What it holds is undone by its process.
     pub fn cancel(
         mut self,
@@ -261,6 +287,7 @@ impl Order {
         match self.status {
             OrderStatus::Pending | OrderStatus::Confirmed | OrderStatus::Processing => {
                 self.enter(OrderStatus::Cancelled, by, reason, now);
+                self.token = None;
                 self.cancel_key = key;
                 self.resume_at = Some(resume_at);
                 Ok((self, OrderEvent::Cancelled))

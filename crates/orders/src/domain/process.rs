@@ -98,24 +98,26 @@ pub fn apply(mut order: Order, outcome: Outcome, by: &str, retry_at: Time, now: 
         }
         Outcome::Short(lines) => {
             order.enter(OrderStatus::Failed, by, Some("out_of_stock".into()), now);
-            order.refusal = Some(Refusal { lines });
-            order.key = None; // The refused call is decided anew when it is repeated.
+            if order.is_unanswered() {
+                order.refusal = Some(Refusal { lines });
+                order.key = None; // The refused call is decided anew when it is repeated.
+            }
+            order.token = None;
             order.resume_at = Some(retry_at);
             Written::Told(OrderEvent::Failed)
         }
         Outcome::Paid(standing) => paid(&mut order, standing, retry_at, now),
         Outcome::Confirmed => {
-            if order.paid_online() {
-                order.payment_status = PaymentStatus::Completed;
-            }
+            // Cash may come after a card that was declined; where nothing is due, nothing is waited for.
+            let (status, reason) = match order.paid_online() {
+                true => (PaymentStatus::Completed, "paid"),
+                false if order.totals.total.minor == 0 => (PaymentStatus::Completed, "nothing_due"),
+                false => (PaymentStatus::Pending, "payment_on_delivery"),
+            };
+            order.payment_status = status;
             order.token = None; // A token is not kept longer than it is needed.
             order.failure = None;
             order.resume_at = Some(retry_at);
-            let reason = if order.paid_online() {
-                "paid"
-            } else {
-                "payment_on_delivery"
-            };
             order.enter(OrderStatus::Confirmed, by, Some(reason.into()), now);
             Written::Told(OrderEvent::Confirmed)
         }

@@ -272,3 +272,49 @@ fn cash_is_taken_at_the_door() {
         (PaymentStatus::Completed, Some(OrderEvent::Delivered))
     );
 }
+
+#[test]
+fn cash_may_follow_a_declined_card_and_nothing_due_is_paid() {
+    let card = order(PaymentMethod::CreditCard, 500);
+    let (card, _) = apply(card, Outcome::Reserved, "test", START, START);
+    let declined = standing(&card, PaymentStatus::Failed);
+    let (card, _) = apply(card, Outcome::Paid(declined), "test", START, START);
+    assert!(!card.is_being_paid());
+    let cash = card
+        .pay_again(Some(PaymentMethod::CashOnDelivery), None, START, START)
+        .unwrap();
+    assert_eq!(next(&cash, START), Step::Confirm);
+    let (cash, _) = apply(cash, Outcome::Confirmed, "test", START, START);
+    assert_eq!(
+        cash.payment_status,
+        PaymentStatus::Pending,
+        "whoever hands it over takes the money"
+    );
+
+    let free = order(PaymentMethod::CreditCard, 0);
+    let (free, _) = apply(free, Outcome::Confirmed, "test", START, START);
+    assert_eq!(free.payment_status, PaymentStatus::Completed);
+}
+
+#[test]
+fn a_try_that_may_have_been_made_comes_to_its_end_before_another() {
+    let placed = order(PaymentMethod::CreditCard, 500);
+    assert!(placed.is_being_paid(), "its driver may have vanished after the capture");
+    let awaited = standing(&placed, PaymentStatus::Pending);
+    let (awaits, _) = apply(placed, Outcome::Paid(awaited), "test", START, START);
+    assert!(!awaits.is_being_paid(), "it awaits a token");
+    assert!(!order(PaymentMethod::CashOnDelivery, 500).is_being_paid());
+}
+
+#[test]
+fn only_an_order_that_nobody_was_told_of_is_hidden() {
+    for (version, hidden) in [(1, true), (2, false)] {
+        let mut order = order(PaymentMethod::CreditCard, 500);
+        order.version = version;
+        let (order, _) = apply(order, Outcome::Short(Vec::new()), "test", START, START);
+        assert_eq!(
+            (order.status, order.refusal.is_some(), order.key.is_none()),
+            (OrderStatus::Failed, hidden, hidden)
+        );
+    }
+}

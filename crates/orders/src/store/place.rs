@@ -156,29 +156,40 @@ fn twins(tx: &mut Tx<'_>, asked: &[Place]) -> Result<HashMap<usize, OrderId>, st
     Ok(twins)
 }
 
-/// The order that `place` has already. A call with a key of its own is remembered to have got it: its repeat gets it
-/// too, when the cart has long moved on.
+/// The order that `place` has already.
 fn twin(tx: &mut Tx<'_>, place: &Place, id: OrderId) -> Result<Result<Inserted, Error>, store::Error> {
     let mut order = match by_id(tx, id) {
         Ok(Some(order)) => order,
         Ok(None) => return Err(store::Error::Absent),
         Err(error) => return Ok(Err(error)),
     };
-    if let Some((key, print)) = &place.placing.key
+    remember(tx, place.placing.user, place.placing.key.as_ref(), &mut order)?;
+    Ok(Ok(Inserted::Twin(Box::new(order))))
+}
+
+/// A call with a key of its own is remembered to have got another's order: its repeat gets it too, when the cart has
+/// long moved on.
+pub(super) fn remember(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    key: Option<&(String, String)>,
+    order: &mut Order,
+) -> Result<(), store::Error> {
+    if let Some((key, print)) = key
         && order.key.as_ref().is_none_or(|(own, _)| own != key)
     {
         tx.run(
             "INSERT INTO orders_joined (user_id, checkout_key, fingerprint, order_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            &args![place.placing.user, key, print, id],
+            &args![user, key, print, order.id],
         )?;
         let print = tx.maybe(
             "SELECT fingerprint FROM orders_joined WHERE user_id = $1 AND checkout_key = $2",
-            &args![place.placing.user, key],
+            &args![user, key],
             |row| row.get::<String>(0),
         )?;
         order.key = print.map(|print| (key.clone(), print));
     }
-    Ok(Ok(Inserted::Twin(Box::new(order))))
+    Ok(())
 }
 
 /// Writes the orders at `fresh` with their lines and first states.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use store::{Dialect, Outgoing, RowColumn, Rows, Tx, Value, args, sql};
 
 use super::rows::json;
-use crate::domain::{Order, OrderEvent};
+use crate::domain::{Order, OrderEvent, REASONS};
 use crate::error::Error;
 
 /// An order that changed, and what the world is told of it.
@@ -123,6 +123,10 @@ pub fn save_all(tx: &mut Tx<'_>, saves: &[Save]) -> Result<Vec<Option<Order>>, s
             };
             emit(tx, &mut order, &told)?;
         }
+        if order.refusal.is_some() {
+            // Calls that joined it are decided anew, like the one that placed it.
+            tx.run("DELETE FROM orders_joined WHERE order_id = $1", &args![order.id])?;
+        }
         saved.push(Some(order));
     }
     if !states.is_empty() {
@@ -236,7 +240,12 @@ pub fn emit(tx: &mut Tx<'_>, order: &mut Order, told: &Told<'_>) -> Result<(), s
         total: order.totals.total.amount(),
         currency: order.totals.total.currency,
         item_count: order.lines.iter().map(|line| line.quantity).sum(),
-        reason: order.history.last().and_then(|change| change.reason.as_deref()),
+        // People's own words stay in the history: they may name somebody.
+        reason: order
+            .history
+            .last()
+            .and_then(|change| change.reason.as_deref())
+            .filter(|reason| REASONS.contains(reason)),
     };
     tx.emit(Outgoing {
         id: tx.ids().next(told.now),

@@ -1,0 +1,206 @@
+//! Orders among stand-ins for its neighbours: what calls that meet come to. The journeys run the real ones.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ::store::Engine;
+use api::cart::Contents;
+use api::catalog::{Card, Pieces, Short};
+use api::orders::{OrderStatus, Placed};
+use api::payments::{PaymentStatus, Standing};
+use axum::Json;
+use axum::Router;
+use axum::routing::{get, post};
+use base::{CartId, Clock, Currency, Ids, Money, Quantity, SessionId, UserId};
+use http::{Method, StatusCode};
+use serde_json::json;
+use serve::{Deps, Keys, Mode, Peers, Role, Secret, Shop, Stop};
+use wire::{Cx, Late, Peer, Problem};
+
+use super::{MINUTE, NOW, open, place, placing, read};
+
+/// Orders whose neighbours do as they are told.
+struct Street {
+    db: ::store::Db,
+    orders: Late,
+    keys: Keys,
+    ada: UserId,
+    /// What is in Ada's cart.
+    cart: (CartId, i64),
+    /// How many pieces the catalogue says that there are.
+    available: Arc<AtomicI64>,
+    /// What becomes of reservations: [`OPEN`], [`NONE_LEFT`] or [`DOWN`].
+    held: Arc<AtomicI64>,
+}
+
+const OPEN: i64 = 0;
+const NONE_LEFT: i64 = 1;
+const DOWN: i64 = 2;
+
+impl Street {
+    async fn open() -> Self {
+        let (clock, ids) = (Clock::paused(NOW), Ids::random());
+        let db = open(Engine::Memory).await;
+        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
+        let ada = ids.next(NOW);
+        let (cart, variant, product) = ((ids.next::<CartId>(NOW), 1), ids.next(NOW), ids.next(NOW));
+        let available = Arc::new(AtomicI64::new(1));
+        let held = Arc::new(AtomicI64::new(OPEN));
+        let (there, holds) = (available.clone(), held.clone());
+        let card = move || Card {
+            variant,
+            product,
+            number: 1,
+            sku: "ANVIL".into(),
+            name: "Anvil".into(),
+            image_url: None,
+            price: Money::new(1_250, Currency::USD),
+            available: there.load(Ordering::Relaxed),
+            for_sale: true,
+            tax_category: None,
+            requires_shipping: true,
+        };
+        let reserve = move || async move {
+            match holds.load(Ordering::Relaxed) {
+                DOWN => Err(Problem::unavailable("The shelf is locked.")),
+                NONE_LEFT => {
+                    let short = Short {
+                        variant_id: variant,
+                        sku: "ANVIL".into(),
+                        requested: 1,
+                        available: 0,
+                    };
+                    Err(Problem::conflict("out_of_stock", "None is left.").with("lines", [short]))
+                }
+                _ => Ok(StatusCode::NO_CONTENT),
+            }
+        };
+        let pieces = Pieces {
+            variant,
+            quantity: Quantity::ONE,
+        };
+        let contents = Contents {
+            cart: cart.0,
+            generation: cart.1,
+            lines: vec![pieces],
+        };
+        let paid = Standing {
+            payment: ids.next(NOW),
+            status: PaymentStatus::Completed,
+            captured: Money::new(1_250, Currency::USD),
+            refunded: Money::zero(Currency::USD),
+            failure: None,
+            version: 1,
+        };
+        let done = || async { StatusCode::NO_CONTENT };
+        let peers = [
+            (
+                "catalog",
+                Router::new()
+                    .route("/internal/cards", post(move || async move { Json([card()]) }))
+                    .route("/internal/reserve", post(reserve))
+                    .route("/internal/settle", post(done))
+                    .route("/internal/undo", post(done)),
+            ),
+            (
+                "cart",
+                Router::new()
+                    .route("/internal/carts/{user}", get(move || async move { Json(contents) }))
+                    .route("/internal/carts/clear", post(done)),
+            ),
+            (
+                "payments",
+                Router::new()
+                    .route("/internal/pay", post(move || async move { Json(paid) }))
+                    .route("/internal/undo", post(|| async { Json(None::<Standing>) })),
+            ),
+        ];
+        let peers = peers.map(|(name, router)| {
+            let late = Late::new();
+            late.set(router);
+            Peer::local(name, late)
+        });
+        let deps = Deps {
+            clock,
+            ids,
+            keys: keys.clone(),
+            mode: Mode::Development,
+            shop: Shop {
+                name: "Test".into(),
+                currency: Currency::USD,
+            },
+            peers: Peers::new(peers),
+            stop: Stop::new(),
+        };
+        let part = crate::build(&deps, db.clone(), crate::Config::default());
+        let orders = Late::new();
+        orders.set(part.router.clone());
+        Self {
+            db,
+            orders,
+            keys,
+            ada,
+            cart,
+            available,
+            held,
+        }
+    }
+
+    /// Ada checks her cart out.
+    async fn checkout(&self, key: Option<&str>) -> Result<Placed, Problem> {
+        let session = Ids::random().next::<SessionId>(NOW);
+        let (token, _) = self.keys.sign_user(self.ada, Role::Customer, session, 60 * MINUTE);
+        let token: Arc<str> = token.into();
+        let peer = Peer::local("orders", self.orders.clone()).speaking(Arc::new(move || token.clone()));
+        let cx = Cx::new("req", "usr");
+        let call = peer.call(&cx, Method::POST, "/orders").json(&json!({}));
+        match key {
+            Some(key) => call.key(key).fetch().await,
+            None => call.fetch().await,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_finds_the_last_pieces_taken_by_a_twin_gets_its_order() {
+    let street = Street::open().await;
+    let (first, _) = place(&street.db, placing(street.ada, Some(street.cart), Some("k"))).await;
+    street.available.store(0, Ordering::Relaxed);
+    for key in [None, Some("another"), Some("another")] {
+        let mine = street.checkout(key).await.expect("its twin's order");
+        assert_eq!(
+            (mine.order_id, mine.status),
+            (first.id, OrderStatus::Confirmed),
+            "{key:?}"
+        );
+    }
+    let refused = street
+        .checkout(Some("k"))
+        .await
+        .expect_err("that key came with another body");
+    assert_eq!(refused.status, 422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_told_of_an_order_finds_it_whatever_becomes_of_it() {
+    let street = Street::open().await;
+    street.held.store(DOWN, Ordering::Relaxed);
+    let placed = street.checkout(Some("k")).await.expect("an order that waits");
+    assert_eq!(placed.status, OrderStatus::Pending);
+    street.held.store(NONE_LEFT, Ordering::Relaxed);
+    let again = street.checkout(Some("k")).await.expect("the same order");
+    assert_eq!((again.order_id, again.status), (placed.order_id, OrderStatus::Failed));
+    let kept = read(&street.db, placed.order_id).await;
+    assert_eq!((kept.refusal, kept.resume_at), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_at_once_is_decided_anew() {
+    let street = Street::open().await;
+    street.held.store(NONE_LEFT, Ordering::Relaxed);
+    let refused = street.checkout(Some("k")).await.expect_err("none is left");
+    assert_eq!((refused.status, refused.code.as_ref()), (409, "out_of_stock"));
+    street.held.store(OPEN, Ordering::Relaxed);
+    let placed = street.checkout(Some("k")).await.expect("there are some again");
+    assert_eq!(placed.status, OrderStatus::Confirmed);
+}
