@@ -6,6 +6,7 @@ use futures_util::poll;
 
 use super::*;
 use crate::domain::{Attempt, AttemptStatus, Cause, Outcome, Payment, Settled};
+use crate::provider::Notice;
 use crate::simulated::{Charge, ChargeStatus};
 use crate::store::First;
 
@@ -81,30 +82,46 @@ fn captured(payment: &Payment, attempt: &Attempt, charge: &Charge) -> Arc<Settle
 }
 
 /// 32 orders are begun, charged and recorded, each in one batch; among them a twin, an order that was called off
-/// before it was paid, one that is called off while the provider is asked, and a key that was charged before.
+/// before it was paid, one whose webhook was faster than its row, one that is called off while the provider is
+/// asked, and a key that was charged before.
 async fn each_has_its_own_fate(place: impl Fn(&'static str) -> Engine) {
     let shop = Shop::on(place, Config::default(), simulated::Config::default(), false).await;
     let orders: Vec<Pay> = (0..MANY).map(|_| shop.order("tok_visa")).collect();
-    let (closed, twin, called_off, charged_before) = (3, 5, 7, 11);
+    let (closed, twin, awaited, called_off, charged_before) = (3, 5, 20, 7, 11);
     shop.undo(&orders[closed]).await;
 
     // The twin comes second and finds the order taken.
     let mut firsts: Vec<Arc<First>> = orders.iter().map(|pay| first(&shop, pay)).collect();
     firsts.push(first(&shop, &orders[twin]));
+    let early = charge(&shop, firsts[awaited].attempt.id, orders[awaited].amount);
+    let notice = Notice::Captured {
+        key: early.key,
+        charge: early.id.to_string(),
+        amount: early.amount,
+    };
+    assert_eq!(shop.simulated.charges.call(early).await, Ok(true));
+    let text = serde_json::to_string(&notice).expect("is JSON");
+    let received = shop
+        .app
+        .db
+        .write(move |tx| crate::store::receive(tx, "simulated", "msg_1", &notice.subject(), &text, START, false));
+    assert!(received.await.expect("writes"));
     let (begun, cost) = together(
         &shop.app.db,
         firsts.iter().map(|first| shop.app.firsts.call(first.clone())),
     )
     .await;
-    assert_eq!(cost, [3, 1, MANY as u64 + 1], "statements, batches, payments");
+    // Besides the three: what the webhook of one said, and what became of it.
+    assert_eq!(cost, [3 + 6, 1, MANY as u64 + 1], "statements, batches, payments");
     let mut live = Vec::new();
     for (at, begun) in begun.into_iter().enumerate() {
         match begun.expect("nothing is refused") {
             None => assert!([closed, MANY].contains(&at), "{at} did not begin"),
-            Some((payment, attempt)) => live.push((payment, attempt.expect("is to be driven"))),
+            Some((_, None)) => assert_eq!(at, awaited, "is driven by nobody"),
+            Some((payment, Some(attempt))) => live.push((payment, attempt)),
         }
     }
-    assert_eq!(live.len(), MANY - 1);
+    assert_eq!(live.len(), MANY - 2);
 
     let mut charges: Vec<Charge> = live
         .iter()
@@ -113,11 +130,12 @@ async fn each_has_its_own_fate(place: impl Fn(&'static str) -> Engine) {
     let known = charges[charged_before].clone();
     assert_eq!(shop.simulated.charges.call(known).await, Ok(true));
     charges.push(charges[0].clone());
+    let last = live.len();
     let calls = charges.iter().map(|charge| shop.simulated.charges.call(charge.clone()));
     let (charged, cost) = together(&shop.simulated.db, calls).await;
-    assert_eq!(cost, [1, 1, MANY as u64], "statements, batches, charges");
+    assert_eq!(cost, [1, 1, last as u64 + 1], "statements, batches, charges");
     for (at, is_new) in charged.into_iter().enumerate() {
-        let wanted = at != charged_before && at != MANY - 1;
+        let wanted = at != charged_before && at != last;
         assert_eq!(is_new, Ok(wanted), "charge {at}");
     }
 
@@ -140,9 +158,9 @@ async fn each_has_its_own_fate(place: impl Fn(&'static str) -> Engine) {
         settled.iter().map(|one| shop.app.captures.call(one.clone())),
     )
     .await;
-    assert_eq!(cost, [3, 1, MANY as u64], "statements, batches, captures");
+    assert_eq!(cost, [3, 1, last as u64 + 1], "statements, batches, captures");
     for (at, recorded) in recorded.into_iter().enumerate() {
-        let wanted = at != called_off && at != MANY - 1;
+        let wanted = at != called_off && at != last;
         assert_eq!(recorded.expect("nothing is refused"), wanted, "capture {at}");
     }
     assert_eq!(shop.event_kinds().await.len(), MANY - 2);
