@@ -19,6 +19,9 @@ use crate::{App, Error};
 pub(super) const MERGE_HEAD_START: Duration = Duration::from_secs(15);
 /// How long a login waits for cart and orders: people wait for the shop, and the task does what is left.
 const MERGE_BUDGET: Duration = Duration::from_secs(3);
+/// A guest's calls that were under way when their session ended may still place an order: what they left is looked
+/// for once more when no request of theirs can be running.
+const AFTERMATH: Duration = Duration::from_secs(60);
 
 /// A guest whose session lives.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +110,9 @@ pub(crate) async fn carry_out_merge(app: &App, cx: &Cx, merge: &session_rows::Me
     let kept = app
         .db
         .write(move |tx| {
-            session_rows::end(tx, session, now)?;
+            if session_rows::end(tx, session, now)? {
+                return session_rows::merge_again(tx, from, now.after(AFTERMATH));
+            }
             session_rows::merge_done(tx, from)
         })
         .await;

@@ -195,7 +195,9 @@ pub fn plan_merge(
          WHERE s.id = $1 AND s.role = 'guest' AND s.expires_at > $4 ON CONFLICT (guest_id) DO NOTHING",
         &args![session, user, due_at, now],
     )?;
-    let sql = "SELECT guest_id, session_id, user_id, tries, due_at FROM identity_merge WHERE session_id = $1 AND user_id = $2";
+    // Of a guest whose session has ended nothing is promised any more; the task looks once for what is left.
+    let sql = "SELECT guest_id, session_id, user_id, tries, due_at FROM identity_merge WHERE session_id = $1 AND user_id = $2 \
+         AND EXISTS (SELECT 1 FROM identity_session s WHERE s.id = $1)";
     tx.maybe(sql, &args![session, user], merge)
 }
 
@@ -223,6 +225,15 @@ fn merge(row: &store::Row<'_>) -> Result<Merge, Error> {
 pub fn take_merge(tx: &mut Tx<'_>, merge: &Merge, due_at: Time) -> Result<bool, Error> {
     let sql = "UPDATE identity_merge SET tries = tries + 1, due_at = $3 WHERE guest_id = $1 AND due_at = $2";
     Ok(tx.run(sql, &args![merge.guest, merge.due_at, due_at])? == 1)
+}
+
+/// A merge is carried out once more at `due_at`.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn merge_again(tx: &mut Tx<'_>, guest: UserId, due_at: Time) -> Result<(), Error> {
+    let sql = "UPDATE identity_merge SET due_at = $2 WHERE guest_id = $1";
+    tx.run(sql, &args![guest, due_at]).map(drop)
 }
 
 /// A merge is done.

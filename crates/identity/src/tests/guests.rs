@@ -162,7 +162,13 @@ async fn a_guests_cart_goes_to_the_account(house: House) {
             login(&house, "ada", token).await.merge.unwrap().status,
             MergeStatus::Nothing
         );
-        assert_eq!((neighbours.merges(), house.rows("identity_merge").await), (0, 0));
+        assert_eq!(neighbours.merges(), 0);
+        // What was under way when the guest's session ended is looked for once more.
+        house.wait(60);
+        assert_eq!(tasks::merge_due(&house.app).await.unwrap(), 1);
+        assert_eq!(neighbours.0.handed.lock().unwrap().pop().unwrap().from, guest.user.id);
+        neighbours.0.merged.lock().unwrap().clear();
+        assert_eq!(house.rows("identity_merge").await, 0);
     }
     let guest = house.guest().await;
     let body = json!({ "username": "new", "password": PASSWORD, "guest_token": guest.token });
@@ -205,7 +211,7 @@ async fn a_merge_waits_for_a_cart_that_is_down(house: House) {
             tasks::merge_due(&house.app).await.unwrap(),
             house.rows("identity_merge").await
         ),
-        (0, 0)
+        (1, 0)
     );
 }
 
@@ -273,5 +279,4 @@ async fn a_guest_goes_to_one_account(house: House) {
     let ada = login(&house, "ada", &guest.token).await;
     assert_eq!(ada.merge.unwrap().status, MergeStatus::Merged);
     assert_eq!(neighbours.0.merged.lock().unwrap()[0].to, ada.user.id);
-    assert_eq!(house.rows("identity_merge").await, 0);
 }
