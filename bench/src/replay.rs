@@ -194,7 +194,10 @@ impl Replay {
         let (user, cart, version) = (buyer.user, buyer.cart, buyer.version);
         buyer.version += 1;
         let line = self.ids.next::<LineId>(now);
-        let lines = format!(r#"[{{"id":"{line}","variant":"{variant}","quantity":1,"added_at":{}}}]"#, now.micros());
+        let lines = format!(
+            r#"[{{"id":"{line}","variant":"{variant}","quantity":1,"added_at":{}}}]"#,
+            now.micros()
+        );
         self.cart
             .write(move |tx| {
                 look(tx, user)?;
@@ -210,7 +213,8 @@ impl Replay {
     async fn clear(&self, cart: CartId, version: i64, now: Time) -> Result<(), Error> {
         self.cart
             .write(move |tx| {
-                let sql = "UPDATE cart_cart SET generation = generation + 1, version = $2, lines = '[]', updated_at = $3
+                let sql =
+                    "UPDATE cart_cart SET generation = generation + 1, version = $2, lines = '[]', updated_at = $3
                     WHERE id = $1";
                 tx.run(sql, &args![cart, version + 1, now]).map(drop)
             })

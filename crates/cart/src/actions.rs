@@ -5,15 +5,14 @@
 //! call; a repeat shows it with the prices of now. Adds and the ends of orders, of which there are most, are done for
 //! many carts at once.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+mod merge;
 
 use api::Ref;
-use api::cart::{Clear, Contents, MergeCarts, Merged};
+use api::cart::{Clear, Contents};
 use api::catalog::{Card, Pick, Pieces};
 use base::{Quantity, Time, UserId, VariantId};
 use serve::{Caller, Role, Stop};
-use store::{Answered, Once, Outgoing, SWEEP_MAX, Tx};
+use store::{Answered, Once, SWEEP_MAX, Tx};
 use wire::{Cx, Problem};
 
 use crate::App;
@@ -21,8 +20,7 @@ use crate::domain::{Asked, Cards, Cart, Carts, Named, Owner, Refusal};
 use crate::error::{Choice, Error};
 use crate::store as rows;
 
-/// How often a merge looks again when the guest's cart changes under it; nobody shops that fast.
-const MERGES_MAX: usize = 3;
+pub use merge::merge;
 
 /// A cart as its owner sees it, and its version.
 #[derive(Clone, Debug)]
@@ -257,41 +255,6 @@ pub async fn clear(app: &App, clear: Clear) -> Result<(), Error> {
     app.changes.call(Asked::Ordered(clear)).await.map(drop)
 }
 
-/// Moves a guest's cart into an account's, up to the stock there is. While nothing was added to the guest's cart
-/// since, a repeat answers what the merge did.
-///
-/// # Errors
-/// The catalogue cannot be asked; the guest's cart keeps changing.
-pub async fn merge(app: &App, cx: &Cx, carts: MergeCarts) -> Result<Merged, Error> {
-    let MergeCarts { from, to } = carts;
-    if from == to {
-        return Ok(Merged::default());
-    }
-    for _ in 0..MERGES_MAX {
-        let found = app.db.read(move |tx| {
-            let guest = rows::of_user(tx, from)?.filter(|cart| !cart.lines.is_empty());
-            let before = rows::merged(tx, from, to)?;
-            Ok((guest, before))
-        });
-        let guest = match found.await.map_err(Error::Store)? {
-            (None, before) => return Ok(before.unwrap_or_default()),
-            (Some(guest), _) => guest,
-        };
-        let asked: HashSet<VariantId> = guest.variants().collect();
-        let cards = cards_of(app, cx, guest.variants().collect()).await?;
-        let cx = cx.clone();
-        match app
-            .db
-            .write(move |tx| merge_known(tx, &cx, carts, &asked, &cards))
-            .await
-        {
-            Err(Error::Changed) => continue,
-            done => return done,
-        }
-    }
-    Err(Error::Changed)
-}
-
 /// Forgets guests' carts that nobody has touched for as long as is set, and merges that nobody asks about any
 /// more. In small transactions, so that the writer is never held for long.
 ///
@@ -306,57 +269,6 @@ pub async fn sweep(app: &App, stop: &Stop) -> Result<(), Error> {
     let drop_merges = move |tx: &mut Tx<'_>| rows::drop_merges(tx, merges, SWEEP_MAX);
     while !stop.is_stopped() && app.db.write(drop_merges).await.map_err(Error::Store)? == full {}
     Ok(())
-}
-
-/// Merges what was `asked` about; [`Error::Changed`] when there is more in the guest's cart by now.
-fn merge_known(
-    tx: &mut Tx<'_>,
-    cx: &Cx,
-    carts: MergeCarts,
-    asked: &HashSet<VariantId>,
-    cards: &Cards,
-) -> Result<Merged, Error> {
-    let MergeCarts { from, to } = carts;
-    let Some(mut guest) = rows::of_user(tx, from)?.filter(|cart| !cart.lines.is_empty()) else {
-        return Ok(rows::merged(tx, from, to)?.unwrap_or_default());
-    };
-    if guest.variants().any(|variant| !asked.contains(&variant)) {
-        return Err(Error::Changed);
-    }
-    let now = tx.clock().now();
-    let account = Owner { id: to, guest: false };
-    let mut cart = rows::of_user(tx, to)?.unwrap_or_else(|| Cart::new(tx.ids().next(now), account));
-    let ids = tx.ids();
-    let merged = cart.take_over(&mut guest, cards, now, || ids.next(now));
-    cart.told += 1;
-    let were = [cart.version, guest.version];
-    (cart.version, guest.version) = (cart.version + 1, guest.version + 1);
-    rows::save(tx, were.into_iter().zip([&cart, &guest]), now)?;
-    rows::remember_merge(tx, from, to, &merged, now)?;
-    let event = cart_merged(tx, cx, &cart, &guest, &merged, now);
-    tx.emit(event)?;
-    Ok(merged)
-}
-
-/// `CartMerged`, whose sequence the cart has counted already.
-fn cart_merged(tx: &Tx<'_>, cx: &Cx, cart: &Cart, guest: &Cart, merged: &Merged, now: Time) -> Outgoing {
-    let data = serde_json::json!({
-        "userId": cart.owner.id,
-        "fromUserId": guest.owner.id,
-        "fromCartId": guest.id,
-        "merged": merged.merged,
-        "cut": merged.cut,
-    });
-    Outgoing {
-        id: tx.ids().next(now),
-        kind: Cow::Borrowed("CartMerged"),
-        subject: cart.id.to_string(),
-        sequence: cart.told,
-        at: now,
-        actor: cx.actor().to_owned(),
-        request_id: cx.request_id().to_owned(),
-        data: data.to_string(),
-    }
 }
 
 /// Saves a cart that changed since it was read, and gives it its next version.

@@ -104,3 +104,84 @@ impl Carts {
         at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::catalog::Pieces;
+    use base::{Currency, Id, Money, ProductId, VariantId};
+
+    use super::*;
+
+    const NOW: Time = Time::from_micros(1_900_000_000_000_000);
+
+    fn add(user: u128, pieces: i64, fresh: u128) -> Asked {
+        Asked::Add {
+            owner: Owner {
+                id: UserId::from_bits(user),
+                guest: false,
+            },
+            card: Card {
+                variant: VariantId::from_bits(7),
+                product: ProductId::from_bits(7),
+                number: 7,
+                sku: "TEA-7".to_owned(),
+                name: "Tea".to_owned(),
+                image_url: None,
+                price: Money::new(250, Currency::USD),
+                available: 5,
+                for_sale: true,
+                tax_category: None,
+                requires_shipping: true,
+            },
+            pieces: Quantity::new(pieces).unwrap(),
+            cart: CartId::from_bits(fresh),
+            line: LineId::from_bits(fresh),
+        }
+    }
+
+    fn ordered(cart: u128, generation: i64, pieces: i64) -> Asked {
+        Asked::Ordered(Clear {
+            cart: CartId::from_bits(cart),
+            generation,
+            lines: vec![Pieces {
+                variant: VariantId::from_bits(7),
+                quantity: Quantity::new(pieces).unwrap(),
+            }],
+        })
+    }
+
+    /// Asks all of it of no carts: version, generation and pieces after each, and the versions that are to be saved.
+    fn check(asked: &[Asked], expected: &[Option<(i64, i64, i64)>], saved: &[(i64, i64)]) {
+        let mut carts = Carts::default();
+        for (asked, expected) in asked.iter().zip(expected) {
+            let told = carts.decide(asked, NOW).ok().flatten();
+            let told = told.map(|cart| {
+                let pieces = cart.lines.iter().map(|line| line.quantity).sum::<i64>();
+                (cart.version, cart.generation, pieces)
+            });
+            assert_eq!(told, *expected, "{asked:?}");
+        }
+        let versions: Vec<_> = carts.changed().map(|(was, cart)| (was, cart.version)).collect();
+        assert_eq!(versions, saved);
+    }
+
+    #[test]
+    fn each_change_sees_those_before_it() {
+        check(
+            &[add(1, 3, 10), add(1, 3, 11), add(1, 2, 12)],
+            &[Some((1, 1, 3)), None, Some((2, 1, 5))],
+            &[(0, 2)],
+        );
+        check(
+            &[add(1, 3, 10), ordered(10, 1, 2), add(1, 1, 11), ordered(10, 1, 2)],
+            &[Some((1, 1, 3)), Some((2, 2, 1)), Some((3, 2, 2)), Some((3, 2, 2))],
+            &[(0, 3)],
+        );
+        check(&[add(1, 6, 10), ordered(99, 1, 1)], &[None, None], &[]);
+        check(
+            &[add(1, 1, 10), add(2, 1, 11)],
+            &[Some((1, 1, 1)), Some((1, 1, 1))],
+            &[(0, 1), (0, 1)],
+        );
+    }
+}
