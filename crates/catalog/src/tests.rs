@@ -7,22 +7,10 @@ mod lists;
 mod products;
 mod stock;
 
-/// Makes each test run on SQLite in memory, and on PostgreSQL.
+/// Each case on SQLite in memory and on a PostgreSQL database of its own.
 macro_rules! on_both_engines {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {$(
-            #[tokio::test]
-            async fn $name() {
-                super::$name(crate::tests::desk::Desk::open(::store::Engine::Memory).await).await;
-            }
-        )*}
-        mod postgres {$(
-            #[tokio::test]
-            async fn $name() {
-                let url = testkit::postgres::database().await.unwrap();
-                super::$name(crate::tests::desk::Desk::open(::store::Engine::Postgres { url }).await).await;
-            }
-        )*}
+    ($($case:ident),* $(,)?) => {
+        testkit::on_both! { crate::tests::desk::Desk::open; $($case)* }
     };
 }
 use on_both_engines;

@@ -6,37 +6,18 @@ use std::time::Duration;
 use api::events::{DELIVERY_MAX, Delivery, Event};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use base::{Clock, Currency, EventId, Id, Ids, SessionId, Time, UserId};
+use base::{EventId, Id, Ids, SessionId, Time, UserId};
 use http::{HeaderMap, Request};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use serve::{Deps, Keys, Mode, Peers, Role, Secret, Stop};
+use serve::{Deps, Keys, Mode, Role};
 use store::{Db, Engine, Settings};
-use tower::ServiceExt as _;
+use testkit::service::ask;
 
 /// The first event's moment.
 const START: i64 = 1_900_000_000_000_000;
 
-/// Each case on SQLite in memory and on a PostgreSQL database of its own.
-macro_rules! on_both {
-    ($($case:ident)*) => {
-        mod sqlite {$(
-            #[tokio::test]
-            async fn $case() {
-                super::$case(super::Log::open(store::Engine::Memory, serve::Mode::Production).await).await;
-            }
-        )*}
-        mod postgres {$(
-            #[tokio::test]
-            async fn $case() {
-                let url = testkit::postgres::database().await.unwrap();
-                super::$case(super::Log::open(store::Engine::Postgres { url }, serve::Mode::Production).await).await;
-            }
-        )*}
-    };
-}
-
-on_both! {
+testkit::on_both! {
+    super::Log::in_production;
     what_is_delivered_is_told_newest_first
     a_repeated_delivery_changes_nothing
     filters_go_together
@@ -57,25 +38,20 @@ struct Answer {
 }
 
 impl Log {
+    async fn in_production(engine: Engine) -> Self {
+        Self::open(engine, Mode::Production).await
+    }
+
     async fn open(engine: Engine, mode: Mode) -> Self {
-        let (clock, ids) = (Clock::paused(Time::from_micros(START)), Ids::seeded(11));
-        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
+        let deps = Deps {
+            mode,
+            ..testkit::service::deps(Ids::seeded(11), [])
+        };
+        let keys = deps.keys.clone();
         let settings = Settings::new(engine, "events");
-        let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), ids.clone())
+        let db = Db::open(settings, crate::MIGRATIONS, deps.clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let deps = Deps {
-            clock,
-            ids,
-            keys: keys.clone(),
-            mode,
-            shop: serve::Shop {
-                name: "Test".into(),
-                currency: Currency::USD,
-            },
-            peers: Peers::default(),
-            stop: Stop::new(),
-        };
         let part = crate::build(deps, db, crate::Config::default()).await.unwrap();
         Self {
             router: part.router,
@@ -93,18 +69,8 @@ impl Log {
             .header("content-type", "application/json")
             .body(Body::from(body.to_owned()))
             .unwrap();
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = if body.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&body).unwrap()
-        };
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        }
+        let (status, headers, body) = ask(&self.router, request).await;
+        Answer { status, headers, body }
     }
 
     async fn deliver(&self, events: &[Event]) -> Answer {

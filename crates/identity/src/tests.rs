@@ -5,17 +5,10 @@ mod guests;
 mod house;
 mod sessions;
 
-/// Makes each function a test on each engine.
+/// Each case on SQLite in memory and on a PostgreSQL database of its own.
 macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $name() { super::$name($crate::tests::house::House::in_memory().await).await })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $name() { super::$name($crate::tests::house::House::on_postgres().await).await })*
-        }
+    ($($case:ident)*) => {
+        testkit::on_both! { crate::tests::house::House::open; $($case)* }
     };
 }
 pub(crate) use on_both;

@@ -16,18 +16,11 @@ use crate::error::Error;
 use crate::gather;
 use crate::store::{self, Filter, Inserted, Place, Save};
 
-const NOW: Time = Time::from_micros(1_900_000_000_000_000);
+const NOW: Time = testkit::service::NOW;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Runs a test on a database in memory and on PostgreSQL.
-macro_rules! on_both {
-    ($($name:ident)*) => {
-        mod sqlite { $(#[tokio::test] async fn $name() { super::$name(super::open(::store::Engine::Memory).await).await })* }
-        mod postgres { $(#[tokio::test] async fn $name() { super::$name(super::postgres().await).await })* }
-    };
-}
-
-on_both! {
+testkit::on_both! {
+    super::open;
     a_cart_or_a_key_becomes_one_order
     a_failed_order_makes_room_for_the_next
     whoever_reads_first_and_writes_last_has_lost
@@ -52,11 +45,6 @@ async fn open(engine: Engine) -> Db {
     )
     .await
     .expect("a database")
-}
-
-async fn postgres() -> Db {
-    let url = testkit::postgres::database().await.expect("a database");
-    open(Engine::Postgres { url }).await
 }
 
 fn placing(user: UserId, cart: Option<(CartId, i64)>, key: Option<&str>) -> Placing {

@@ -24,12 +24,12 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use base::{Clock, Currency, Ids, Money, OrderId, Time, UserId};
-use serve::{Deps, Keys, Mode, Peers, Secret, Shop as Named, Stop};
+use serve::{Keys, Stop};
 use wire::{Cx, Late, Peer, Problem};
 
 use crate::{App, Config, actions, simulated};
 
-const START: Time = Time::from_micros(1_900_000_000_000_000);
+const START: Time = testkit::service::NOW;
 const SECRET: &[u8] = b"a secret between shop and provider";
 /// Longer than any driver holds a row.
 const LONG: Duration = Duration::from_secs(600);
@@ -99,26 +99,14 @@ impl Shop {
         there: simulated::Config,
         sends_webhooks: bool,
     ) -> Self {
-        let (clock, ids) = (Clock::paused(START), Ids::seeded(11));
-        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
         let (payments, provider, orders_at) = (Late::new(), Late::new(), Late::new());
-        let peers = Peers::new([
+        let peers = [
             Peer::local("payments", payments.clone()),
             Peer::local("simulated", provider.clone()),
             Peer::local("orders", orders_at.clone()),
-        ]);
-        let deps = Deps {
-            clock: clock.clone(),
-            ids: ids.clone(),
-            keys: keys.clone(),
-            mode: Mode::Development,
-            shop: Named {
-                name: "Test".into(),
-                currency: Currency::USD,
-            },
-            peers,
-            stop: Stop::new(),
-        };
+        ];
+        let deps = testkit::service::deps(Ids::seeded(11), peers);
+        let (clock, ids, keys) = (deps.clock.clone(), deps.ids.clone(), deps.keys.clone());
         let open = |service, migrations| {
             Db::open(
                 Settings::new(place(service), service),

@@ -12,6 +12,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 mod products;
+pub mod service;
 pub mod shop;
 mod skip;
 pub mod steps;

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use base::{Clock, Currency, Id, Ids, SessionId, Time, UserId};
+use base::{Clock, Id, Ids, SessionId, UserId};
 use http::{HeaderMap, Request};
-use http_body_util::BodyExt as _;
 use serde_json::Value;
-use serve::{Deps, Keys, Mode, Peers, Role, Secret, Shop as About, Stop};
+use serve::{Keys, Role};
 use store::{Db, Engine, Settings};
-use tower::ServiceExt as _;
+use testkit::service::ask;
 use wire::Peer;
 
 use super::shelf::Shelf;
@@ -47,24 +46,12 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(engine: Engine, shelf: Shelf, peers: impl IntoIterator<Item = Peer>) -> Self {
-        let (clock, ids) = (Clock::paused(Time::from_micros(1_900_000_000_000_000)), Ids::random());
-        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
+        let deps = testkit::service::deps(Ids::random(), peers);
+        let (clock, keys) = (deps.clock.clone(), deps.keys.clone());
         let settings = Settings::new(engine, "cart");
-        let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), ids.clone())
+        let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let deps = Deps {
-            clock: clock.clone(),
-            ids,
-            keys: keys.clone(),
-            mode: Mode::Development,
-            shop: About {
-                name: "Test".into(),
-                currency: Currency::USD,
-            },
-            peers: Peers::new(peers),
-            stop: Stop::new(),
-        };
         let app = crate::App::new(&deps, &db, crate::Config::default());
         let part = crate::build(deps, db.clone(), crate::Config::default()).await.unwrap();
         Self {
@@ -126,19 +113,8 @@ impl Shop {
             .header("content-type", "application/json")
             .body(Body::from(body))
             .unwrap();
-        let answer = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = if body.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&body).unwrap()
-        };
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        }
+        let (status, headers, body) = ask(&self.router, request).await;
+        Answer { status, headers, body }
     }
 }
 

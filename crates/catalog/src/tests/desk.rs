@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use api::catalog::Client;
 use axum::body::Body;
-use base::{Clock, Currency, Id, Ids, OrderId, SessionId, Time, UserId, VariantId};
+use base::{Currency, Id, Ids, OrderId, SessionId, UserId, VariantId};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use serve::{Deps, Keys, Mode, Peers, Role, Secret, Shop, Stop};
+use serve::{Keys, Role};
 use store::{Db, Engine, Settings};
+use testkit::service::{ask, local};
 use tower::ServiceExt as _;
-use wire::{Cx, Late, Peer};
+use wire::Cx;
 
 /// The service, and tokens for those who call it.
 pub(super) struct Desk {
@@ -43,24 +44,13 @@ impl Desk {
     }
 
     async fn open_with(engine: Engine, currency: Currency, ids: Ids) -> Self {
-        let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
-        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
+        let mut deps = testkit::service::deps(ids, []);
+        deps.shop.currency = currency;
+        let keys = deps.keys.clone();
         let settings = Settings::new(engine, "catalog");
-        let db = Db::open(settings, crate::MIGRATIONS, clock.clone(), ids.clone())
+        let db = Db::open(settings, crate::MIGRATIONS, deps.clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let deps = Deps {
-            clock,
-            ids,
-            keys: keys.clone(),
-            mode: Mode::Development,
-            shop: Shop {
-                name: "Test".into(),
-                currency,
-            },
-            peers: Peers::new([]),
-            stop: Stop::new(),
-        };
         let part = crate::build(deps, db.clone(), crate::Config::default()).await.unwrap();
         Self {
             db,
@@ -71,9 +61,7 @@ impl Desk {
 
     /// The typed client that orders and cart have.
     pub(super) fn client(&self) -> Client {
-        let late = Late::new();
-        late.set(self.router.clone());
-        Client(Peer::local("catalog", late).speaking(self.keys.badge("orders")))
+        Client(local("catalog", self.router.clone()).speaking(self.keys.badge("orders")))
     }
 
     fn token(&self, role: Role) -> String {
@@ -128,24 +116,8 @@ impl Desk {
         } else {
             body.to_string()
         };
-        let answer = self
-            .router
-            .clone()
-            .oneshot(request.body(Body::from(body)).unwrap())
-            .await
-            .unwrap();
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = if body.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&body).unwrap()
-        };
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        }
+        let (status, headers, body) = ask(&self.router, request.body(Body::from(body)).unwrap()).await;
+        Answer { status, headers, body }
     }
 
     /// A body that is no JSON, from a user or (without a role) from a service; answers status and bytes.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use base::{Clock, Ids, Time};
-use http::{HeaderMap, Method, Request, StatusCode};
+use axum::body::Body;
+use base::{Clock, Ids};
+use http::{HeaderMap, Method, Request};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use serve::{Deps, Keys, Mode, Peers, Secret, Shop, Stop};
+use serve::{Deps, Keys, Mode, Peers, Secret};
 use store::{Db, Engine, Settings};
-use wire::{Late, Peer};
+use testkit::service::{ask, local};
 
 use crate::{App, Config, Cost, MIGRATIONS};
 
@@ -20,13 +20,13 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct House {
     pub app: Arc<App>,
     pub deps: Deps,
-    door: Peer,
+    door: Router,
 }
 
 /// What came back.
 #[derive(Debug)]
 pub struct Answer {
-    pub status: StatusCode,
+    pub status: u16,
     pub headers: HeaderMap,
     pub body: Value,
 }
@@ -43,7 +43,7 @@ impl Answer {
     #[track_caller]
     pub fn refused(&self, status: u16, code: &str) -> Vec<String> {
         assert_eq!(
-            (self.status.as_u16(), self.body["code"].as_str()),
+            (self.status, self.body["code"].as_str()),
             (status, Some(code)),
             "{}",
             self.body
@@ -65,47 +65,22 @@ pub fn config() -> Config {
 }
 
 impl House {
-    pub async fn in_memory() -> Self {
-        Self::on(Engine::Memory).await
-    }
-
-    pub async fn on_postgres() -> Self {
-        Self::on(Engine::Postgres {
-            url: testkit::postgres::database().await.unwrap(),
-        })
-        .await
-    }
-
-    async fn on(engine: Engine) -> Self {
-        let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
-        let ids = Ids::random();
+    pub async fn open(engine: Engine) -> Self {
+        let mut deps = testkit::service::deps(Ids::random(), []);
+        deps.keys = keys(&deps.clock, &deps.ids);
         let settings = Settings::new(engine, "identity");
-        let db = Db::open(settings, MIGRATIONS, clock.clone(), ids.clone())
+        let db = Db::open(settings, MIGRATIONS, deps.clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let deps = Deps {
-            keys: keys(&clock, &ids),
-            clock,
-            ids,
-            mode: Mode::Development,
-            shop: Shop {
-                name: "Test".into(),
-                currency: "EUR".parse().unwrap(),
-            },
-            peers: Peers::default(),
-            stop: Stop::new(),
-        };
         Self::with(deps, db).await
     }
 
     async fn with(deps: Deps, db: Db) -> Self {
         let (part, app) = crate::assemble(deps.of("identity"), db, config()).await.unwrap();
-        let late = Late::new();
-        late.set(part.router);
         Self {
             app,
             deps,
-            door: Peer::local("identity", late),
+            door: part.router,
         }
     }
 
@@ -136,11 +111,7 @@ impl House {
 
     /// The same house, next to these other services.
     pub async fn beside(self, others: impl IntoIterator<Item = (&'static str, Router)>) -> Self {
-        let peers = others.into_iter().map(|(name, router)| {
-            let late = Late::new();
-            late.set(router);
-            Peer::local(name, late)
-        });
+        let peers = others.into_iter().map(|(name, router)| local(name, router));
         Self::with(
             Deps {
                 peers: Peers::new(peers),
@@ -165,19 +136,8 @@ impl House {
             request = request.header("content-type", "application/json");
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = self.door.forward(request.body(body).unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        let (status, headers, body) = ask(&self.door, request.body(body).unwrap()).await;
+        Answer { status, headers, body }
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
