@@ -19,6 +19,8 @@ on_both_engines!(
     many_buyers_share_what_there_is,
     twins_are_one,
     picks_mean_variants,
+    a_pick_is_one_statement,
+    an_archived_variant_is_not_meant,
 );
 
 fn asking(n: u128, lines: &[(VariantId, i64)]) -> Reserve {
@@ -282,4 +284,68 @@ async fn picks_mean_variants(desk: Desk) {
     );
     let many = vec![Pick::default(); 501];
     assert_eq!(desk.client().resolve(&cx(), &many).await.unwrap_err().status, 400);
+}
+
+async fn a_pick_is_one_statement(desk: Desk) {
+    let pot = desk.pieces("Pot", 5).await;
+    let sku = Pick {
+        sku: Some("POT".into()),
+        ..Pick::default()
+    };
+    let mut picks = vec![sku];
+    let id = pot.to_string();
+    picks.extend(["1", "POT", "pot", id.as_str()].map(|text| Pick {
+        product: Some(Ref::new(text)),
+        ..Pick::default()
+    }));
+    let statements = || desk.db.figures().statements;
+    for pick in &picks {
+        let before = statements();
+        let picked = desk.client().resolve(&cx(), std::slice::from_ref(pick)).await.unwrap();
+        assert_eq!(picked[0].card.as_ref().map(|card| card.variant), Some(pot), "{pick:?}");
+        assert_eq!(statements() - before, 1, "{pick:?}");
+    }
+    let before = statements();
+    desk.client().resolve(&cx(), &picks).await.unwrap();
+    desk.client().cards(&cx(), &[pot]).await.unwrap();
+    assert_eq!(
+        statements() - before,
+        2,
+        "and so are all at once, and the cards of variants"
+    );
+}
+
+async fn an_archived_variant_is_not_meant(desk: Desk) {
+    let top = desk
+        .product(json!({ "name": "Top", "price": 5, "variants": [
+            { "options": { "Size": "S" }, "stock": 1 }, { "options": { "Size": "M" }, "stock": 1 }
+        ] }))
+        .await;
+    let changed =
+        json!({ "options": [{ "name": "Size", "values": ["M"] }], "variants": [{ "options": { "Size": "M" } }] });
+    assert_eq!(desk.clerk("PATCH /products/1", changed).await.status, 200);
+    let gone: VariantId = top["variants"][0]["id"].as_str().unwrap().parse().unwrap();
+    for name in ["1", "top", top["id"].as_str().unwrap()] {
+        let pick = Pick {
+            product: Some(Ref::new(name)),
+            ..Pick::default()
+        };
+        let picked = desk.client().resolve(&cx(), &[pick]).await.unwrap();
+        assert_eq!(
+            picked[0].card.as_ref().map(|card| card.sku.as_str()),
+            Some("TOP-M"),
+            "{name}: {picked:?}"
+        );
+    }
+    let pick = Pick {
+        variant: Some(Ref::Variant(gone)),
+        ..Pick::default()
+    };
+    let picked = desk.client().resolve(&cx(), &[pick]).await.unwrap();
+    assert!(picked[0].card.is_none(), "{picked:?}");
+    let cards = desk.client().cards(&cx(), &[gone]).await.unwrap();
+    assert!(
+        !cards[0].for_sale,
+        "those who have it in a cart are still told what it is"
+    );
 }
