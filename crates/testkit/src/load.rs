@@ -153,6 +153,22 @@ impl Load {
     }
 }
 
+/// Whether long runs are asked for: `IRONMONGER_LONG`.
+pub fn is_long() -> bool {
+    std::env::var_os("IRONMONGER_LONG").is_some()
+}
+
+/// The seed of a run: what this variable says, so that its choices can be repeated, else chance.
+///
+/// # Panics
+/// When it says what is no number.
+pub fn seed(variable: &str) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().expect("a seed is a number"),
+        Err(_) => Ids::random().below(1 << 32),
+    }
+}
+
 /// Lets a random time pass, of so many microseconds at the most: for races, whose moments are chance.
 pub async fn by_chance(dice: &Ids, most_us: u64) {
     tokio::time::sleep(Duration::from_micros(dice.below(most_us))).await;

@@ -27,6 +27,7 @@ impl Inside {
     ///
     /// # Panics
     /// When it does not start.
+    #[allow(clippy::disallowed_methods)] // The shop is what the test runs beside itself: nobody's detached work.
     pub async fn start(place: &Place, settings: &[(&str, &str)], seams: &Seams) -> Inside {
         let fixed = [
             ("ADMIN_EMAIL", ADMIN_EMAIL),

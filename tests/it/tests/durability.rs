@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::Ids;
 use ironmonger::compose::{Place, Seams};
 use it::inside::Inside;
-use testkit::load::{Ledger, Load, Mix, Stand};
+use testkit::load::{Ledger, Load, Mix, Stand, seed};
 use testkit::steps::Books;
 use testkit::vfs::Disk;
 
@@ -36,8 +36,8 @@ struct Dark {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_survives_a_loss_of_power() {
-    let seed = Ids::random().below(1 << 32);
-    println!("{ROUNDS} losses of power, seed {seed}");
+    let seed = seed("IRONMONGER_POWER_SEED");
+    println!("{ROUNDS} losses of power; IRONMONGER_POWER_SEED={seed} repeats their choices");
     let home = tempfile::tempdir().expect("a folder");
     let mut folder = home.path().join("new");
     std::fs::create_dir(&folder).expect("a folder");

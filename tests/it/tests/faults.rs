@@ -51,7 +51,11 @@ const PAYMENT: &[(&str, &str, &str)] = &[
     ("ask whose the order is", "orders", "/internal/orders/*"),
     ("have the order paid", "orders", "/internal/orders/pay"),
     ("Pay, again", "payments", "/internal/pay"),
-    ("Pay, again, at the provider", "simulated", "/internal/simulated/charges*"),
+    (
+        "Pay, again, at the provider",
+        "simulated",
+        "/internal/simulated/charges*",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,15 +65,25 @@ async fn a_purchase_survives_every_fault() {
         let (guest, product) = (house.guest().await, house.product().await);
         guest.add(&product, 2).await;
         house.meet(&case, times);
-        let placed = repeatedly(&["cards", "carts"], &case, times, || guest.post("/api/orders", json!({})).send()).await;
+        let placed = repeatedly(&["cards", "carts"], &case, times, || {
+            guest.post("/api/orders", json!({})).send()
+        })
+        .await;
         let order = placed.is(201)["orderId"].clone();
         house.happened(&case, times).await;
         let order = house.order(&order).await;
         assert_eq!(order["status"], "confirmed", "{case:?} {times} times: {order}");
         house.has_paid(&order, 1, 0).await;
         house.has_left(&product, THERE - 2).await;
-        assert_eq!(guest.get("/api/cart").send().await.is(200)["cart"], json!([]), "{case:?} {times} times");
-        assert_eq!(guest.get("/api/orders").send().await.is(200).as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            guest.get("/api/cart").send().await.is(200)["cart"],
+            json!([]),
+            "{case:?} {times} times"
+        );
+        assert_eq!(
+            guest.get("/api/orders").send().await.is(200).as_array().map(Vec::len),
+            Some(1)
+        );
     }
     house.balances().await;
 }
@@ -86,7 +100,11 @@ async fn a_cancellation_survives_every_fault() {
         house.happened(&case, times).await;
         let order = house.order(&order).await;
         let states = (&order["status"], &order["paymentStatus"]);
-        assert_eq!(states, (&json!("cancelled"), &json!("refunded")), "{case:?} {times} times: {order}");
+        assert_eq!(
+            states,
+            (&json!("cancelled"), &json!("refunded")),
+            "{case:?} {times} times: {order}"
+        );
         house.has_paid(&order, 1, 1).await;
         house.has_left(&product, THERE).await;
     }
@@ -106,7 +124,11 @@ async fn a_refund_survives_every_fault() {
         house.happened(&case, times).await;
         let order = house.order(&order).await;
         let states = (&order["status"], &order["paymentStatus"]);
-        assert_eq!(states, (&json!("confirmed"), &json!("refunded")), "{case:?} {times} times: {order}");
+        assert_eq!(
+            states,
+            (&json!("confirmed"), &json!("refunded")),
+            "{case:?} {times} times: {order}"
+        );
         house.has_paid(&order, 1, 1).await;
     }
     house.balances().await;
@@ -123,7 +145,10 @@ async fn a_second_try_at_paying_survives_every_fault() {
         house.rests_unpaid(&placed["orderId"]).await;
         house.meet(&case, times);
         let body = json!({ "orderId": placed["orderId"], "paymentToken": "tok_visa" });
-        let paid = repeatedly(&["orders"], &case, times, || guest.post("/api/payments/process", body.clone()).send()).await;
+        let paid = repeatedly(&["orders"], &case, times, || {
+            guest.post("/api/payments/process", body.clone()).send()
+        })
+        .await;
         if paid.status != 201 {
             paid.refused(409, "already_paid"); // A call whose answer was lost had paid.
         }
@@ -149,7 +174,12 @@ struct Case {
 fn cases(calls: &'static [(&str, &str, &str)]) -> Vec<(Case, usize)> {
     let of = |(step, service, path): &'static (&'static str, &'static str, &'static str)| {
         Fault::ALL.into_iter().flat_map(move |fault| {
-            let case = Case { step, service, path, fault };
+            let case = Case {
+                step,
+                service,
+                path,
+                fault,
+            };
             let often = (fault != Fault::Repeated).then_some((case, TRIES));
             [(case, 1)].into_iter().chain(often)
         })
@@ -158,7 +188,12 @@ fn cases(calls: &'static [(&str, &str, &str)]) -> Vec<(Case, usize)> {
 }
 
 /// Calls; where nothing was begun yet when a call between services failed, the person hears of it and tries again.
-async fn repeatedly<F: Future<Output = Answer>>(early: &[&str], case: &Case, times: usize, call: impl Fn() -> F) -> Answer {
+async fn repeatedly<F: Future<Output = Answer>>(
+    early: &[&str],
+    case: &Case,
+    times: usize,
+    call: impl Fn() -> F,
+) -> Answer {
     let mut answer = call().await;
     let may_fail = early.iter().any(|word| case.path.contains(word));
     for _ in 0..times {
@@ -192,12 +227,27 @@ impl House {
         let settings = [("IRONMONGER_LIMITS_LEASE_SECONDS", "2")];
         let shop = Inside::start(&Place::Folder(folder.path().to_owned()), &settings, &seams).await;
         let admin = shop.admin().await;
-        House { shop, admin, faults, folder, count: 0, met: BTreeSet::new() }
+        House {
+            shop,
+            admin,
+            faults,
+            folder,
+            count: 0,
+            met: BTreeSet::new(),
+        }
     }
 
     async fn guest(&self) -> Client {
-        let session = self.shop.visitor.post("/api/auth/guest", json!({})).send().await.is(200);
-        self.shop.visitor.with_token(session["token"].as_str().expect("a token"))
+        let session = self
+            .shop
+            .visitor
+            .post("/api/auth/guest", json!({}))
+            .send()
+            .await
+            .is(200);
+        self.shop
+            .visitor
+            .with_token(session["token"].as_str().expect("a token"))
     }
 
     async fn product(&mut self) -> Value {
@@ -221,14 +271,21 @@ impl House {
         let order = order.as_str().expect("an id");
         testkit::until("all but the unpaid order has come to rest", || async {
             let unrest = books.unrest(0).await;
-            if unrest == [format!("order {order} is pending")] { Ok(()) } else { Err(unrest) }
+            if unrest == [format!("order {order} is pending")] {
+                Ok(())
+            } else {
+                Err(unrest)
+            }
         })
         .await;
     }
 
     /// All has come to rest, and the fault was met as often as was planned.
     async fn happened(&self, case: &Case, times: usize) {
-        testkit::until(format!("{case:?} has happened {times} times"), || async { self.faults.happened() == times }).await;
+        testkit::until(format!("{case:?} has happened {times} times"), || async {
+            self.faults.happened() == times
+        })
+        .await;
         self.rest().await;
     }
 
@@ -243,13 +300,25 @@ impl House {
         let count = |name: &str| payment[name].as_array().map_or(0, Vec::len);
         assert_eq!((count("captures"), count("refunds")), (captures, refunds), "{payment}");
         assert_eq!(payment["captured"], order["total"], "{payment}");
-        assert_eq!(payment["refunded"], if refunds > 0 { order["total"].clone() } else { json!(0.0) }, "{payment}");
+        assert_eq!(
+            payment["refunded"],
+            if refunds > 0 {
+                order["total"].clone()
+            } else {
+                json!(0.0)
+            },
+            "{payment}"
+        );
     }
 
     async fn has_left(&self, product: &Value, left: i64) {
         let path = format!("/api/products/{}/stock", product["id"].as_str().expect("an id"));
         let stock = self.admin.get(&path).send().await.is(200);
-        assert_eq!((&stock["stock"], &stock["reserved"]), (&json!(left), &json!(0)), "{stock}");
+        assert_eq!(
+            (&stock["stock"], &stock["reserved"]),
+            (&json!(left), &json!(0)),
+            "{stock}"
+        );
     }
 
     async fn balances(self) {

@@ -209,7 +209,8 @@ async fn webhook_before_the_answer(engine: Engine) {
             tokio::join!(tell(attempt.clone()), tell(attempt))
         };
         let (placed, told) = tokio::join!(ada.post("/api/orders", body).send(), told);
-        (told.0.is(204), told.1.is(204));
+        told.0.is(204);
+        told.1.is(204);
         let placed = placed.is(201);
         assert_eq!(placed["status"], "confirmed", "{placed}");
         let payment = payment(&ada, &placed["orderId"]).await;
