@@ -1,5 +1,6 @@
-//! The rows of payments. Whoever changes a payment's row does so through [`save`] or [`Change`], which check that
-//! nobody else did meanwhile; that guard keeps every other row of the payment consistent, too.
+//! The rows of payments. Whoever changes a payment's row does so through [`save`], [`add_attempt`] or, for many at
+//! once, [`capture`], which check that nobody else did meanwhile; that guard keeps every other row of the payment
+//! consistent, too.
 
 mod audit;
 mod captures;
@@ -9,7 +10,7 @@ mod inbox;
 mod rows;
 
 use api::payments::Failure;
-use base::{AttemptId, OrderId, PaymentId, RefundId};
+use base::{AttemptId, OrderId, PaymentId, RefundId, Time};
 use store::{Error, Tx, Value, args, texts};
 
 use crate::domain::{Attempt, Capture, Payment, Refund, RefundStatus};
@@ -100,6 +101,12 @@ pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error
         " FROM payments_refund r WHERE r.payment_id = $1 ORDER BY r.id LIMIT $2"
     );
     tx.all(sql, &args![payment, ROWS_MAX], rows::refund)
+}
+
+/// When the provider last refused to give something of a payment back.
+pub fn last_refused(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Option<Time>, Error> {
+    let sql = "SELECT updated_at FROM payments_refund WHERE payment_id = $1 AND status = 'failed' ORDER BY id DESC LIMIT 1";
+    tx.maybe(sql, &args![payment], |row| row.get(0))
 }
 
 /// A refund by its id.

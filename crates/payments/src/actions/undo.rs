@@ -25,7 +25,7 @@ async fn close(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Payment>, Er
     let now = app.clock.now();
     let tombstone = tombstone(app, order);
     let (refund, cause) = (app.ids.next::<RefundId>(now), cause_of(cx));
-    let resume_at = now.after(app.config.lease);
+    let (resume_at, refused_since) = (now.after(app.config.lease), now.before(app.config.longest_resume));
     let closed = app.db.write(move |tx| {
         if store::add_payment(tx, &tombstone)? {
             return Ok(None);
@@ -33,6 +33,10 @@ async fn close(app: &App, cx: &Cx, order: OrderId) -> Result<Option<Payment>, Er
         let payment = store::payment_of(tx, order)?.ok_or(::store::Error::Absent)?;
         if payment.user.is_none() {
             return Ok(None);
+        }
+        if payment.closed && store::last_refused(tx, payment.id)?.is_some_and(|at| at > refused_since) {
+            // The provider will not give it back. It is asked again now and then, not whenever orders looks.
+            return Ok(Some(payment));
         }
         let Some(mut closed) = payment.clone().close(now) else {
             return Ok(Some(payment));

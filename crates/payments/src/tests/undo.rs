@@ -146,3 +146,29 @@ async fn a_payer_and_an_undoer_agree() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_refuses_is_asked_now_and_then() {
+    let shop = Shop::new().await;
+    let pay = shop.order("tok_visa");
+    let paid = shop.pay(&pay).await.expect("pays");
+    let order = pay.order;
+    let attempts = shop.app.db.read(move |tx| crate::store::attempts(tx, order)).await;
+    let key = attempts.expect("reads")[0].id;
+    // The provider no longer knows the charge.
+    let forget = shop.simulated.db.write(move |tx| simulated::forget(tx, key));
+    forget.await.expect("forgets");
+    let asked = async |shop: &Shop| {
+        let standing = shop.undo(&pay).await.expect("there was one");
+        assert_eq!(standing.status, PaymentStatus::Processing);
+        let refunds = shop.app.db.read(move |tx| crate::store::refunds(tx, paid.payment)).await;
+        refunds.expect("reads").len()
+    };
+    for _ in 0..5 {
+        assert_eq!(asked(&shop).await, 1);
+    }
+    shop.clock.advance(Config::default().longest_resume);
+    for _ in 0..5 {
+        assert_eq!(asked(&shop).await, 2);
+    }
+}
