@@ -66,7 +66,7 @@ pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, ne
     let origin = request.headers().get(header::ORIGIN).cloned();
     let timed = !request.uri().path().starts_with("/api/auth/");
     let logged =
-        tracing::enabled!(tracing::Level::INFO).then(|| (request.method().clone(), request.uri().path().to_owned()));
+        tracing::enabled!(tracing::Level::INFO).then(|| (request.method().clone(), nameless(request.uri().path())));
     // 2. Who calls, and the context; both go on with the request.
     let found = chassis::identify(&edge.keys, request.method(), request.uri().path(), request.headers());
     let who = found.as_ref().cloned().unwrap_or_default();
@@ -114,6 +114,13 @@ pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, ne
         tracing::info!(%method, path, status, micros, request_id = cx.request_id(), "answered");
     }
     response
+}
+
+/// A path without the e-mail addresses in it: users may be named by theirs, and the log holds nobody's.
+fn nameless(path: &str) -> String {
+    let hidden = |part: &str| part.contains('@') || part.to_ascii_lowercase().contains("%40");
+    let parts = path.split('/').map(|part| if hidden(part) { "…" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Bodies that say that they are too large are refused before they are sent. Imports stream, however long.
@@ -216,4 +223,16 @@ fn strip(headers: &mut HeaderMap) {
 #[allow(clippy::disallowed_methods)] // Durations and deadlines are of the runtime's clock, which tests can pause.
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_log_names_no_address() {
+        let check = |path, logged| assert_eq!(super::nameless(path), logged);
+        check("/api/users/ada@example.com", "/api/users/…");
+        check("/api/users/ada%40example.com/export", "/api/users/…/export");
+        check("/api/products/tea", "/api/products/tea");
+        check("/", "/");
+    }
 }
