@@ -38,7 +38,7 @@ pub async fn checkout(
     body: NewOrder,
 ) -> Result<Joined, Error> {
     let arrived = app.deps.clock.now();
-    let (method, token) = (body.payment_method.unwrap_or_default(), body.payment_token.clone());
+    let (method, token) = (body.payment_method.unwrap_or_default(), some_token(body.payment_token.clone()));
     let body = gather::check(body, caller)?;
     let key = once.map(|once| (once.key, once.fingerprint));
     if let Some(key) = &key
@@ -399,7 +399,7 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
         }
     };
     payable(&order)?;
-    let (id, method, token, now) = (order.id, pay.method, pay.token, app.deps.clock.now());
+    let (id, method, token, now) = (order.id, pay.method, some_token(pay.token), app.deps.clock.now());
     let resume_at = now.after(app.config.lease);
     let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
     app.db
@@ -424,6 +424,11 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
         (OrderStatus::Failed | OrderStatus::Cancelled, _) => Err(Error::Closed),
         _ => Ok(order),
     }
+}
+
+/// An empty token is none: forms send it where nothing was filled in.
+fn some_token(token: Option<String>) -> Option<String> {
+    token.filter(|token| !token.is_empty())
 }
 
 fn payable(order: &Order) -> Result<(), Error> {
