@@ -38,7 +38,10 @@ pub async fn checkout(
     body: NewOrder,
 ) -> Result<Joined, Error> {
     let arrived = app.deps.clock.now();
-    let (method, token) = (body.payment_method.unwrap_or_default(), some_token(body.payment_token.clone()));
+    let (method, token) = (
+        body.payment_method.unwrap_or_default(),
+        some_token(body.payment_token.clone()),
+    );
     let body = gather::check(body, caller)?;
     let key = once.map(|once| (once.key, once.fingerprint));
     if let Some(key) = &key
