@@ -4,6 +4,7 @@
 
 mod accounts;
 mod buying;
+mod carts;
 mod edge;
 mod keys;
 mod kinds;
@@ -37,8 +38,8 @@ fn all(shop: &Shop) -> Vec<Journey<'_>> {
     journeys! { shop;
         spellings: first_purchase, second_purchase, carts_by_their_owner, carts_at_orders, singular_prefixes;
         buying: visitor_becomes_customer_and_buys, guest_buys_and_registers, guest_logs_in, guest_order_has_an_address,
-            cart_is_changed, cart_is_checked, carts_are_private, names_lead_to_products, order_is_checked,
-            out_of_stock_leaves_no_trace, prices_are_the_shops;
+            names_lead_to_products, order_is_checked, out_of_stock_leaves_no_trace, prices_are_the_shops;
+        carts: cart_is_changed, cart_is_checked, carts_are_private;
         accounts: registering_is_checked, sessions_rotate, spent_tokens_end_the_family, logging_out_ends_access,
             profiles_change, strangers_look_alike, guests_are_users;
         products: clerk_manages_a_product, clerk_manages_variants, variant_must_be_named, archived_product_stays_in_orders,
