@@ -1,14 +1,14 @@
 //! Orders: what was bought, by whom, for how much, and how far it is; and the process of checkout.
 //!
-//! Owns the tables `orders_order`, `orders_line`, `orders_change` and `orders_fulfilment`. Tells `OrderCreated`,
+//! Owns the tables `orders_order`, `orders_joined`, `orders_line`, `orders_change` and `orders_fulfilment`. Tells `OrderCreated`,
 //! `OrderConfirmed`, `OrderFailed`, `OrderCancelled`, `OrderShipped`, `OrderDelivered`; listens to payments.
 //!
 //! What always holds: a generation of a cart, and a caller's key, become at most one order that lives; an order
 //! that was acknowledged is never lost; every order comes to rest (confirmed, failed or cancelled) by itself.
 //! Orders alone decides; catalog, payments and cart obey, and remember what they obeyed.
 //!
-//! A newcomer's way through a purchase: [`http`] `place` → [`actions`] `checkout` → [`store`] `insert` →
-//! [`drive`] `run`, which asks [`domain`] what is next until the order rests.
+//! A newcomer's way through a purchase: `http::place` → `actions::checkout` → `store::insert` →
+//! `drive::run`, which asks `domain` what is next until the order rests.
 
 mod actions;
 mod consumers;
