@@ -105,7 +105,8 @@ pub fn refunds(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Vec<Refund>, Error
 
 /// When the provider last refused to give something of a payment back.
 pub fn last_refused(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Option<Time>, Error> {
-    let sql = "SELECT updated_at FROM payments_refund WHERE payment_id = $1 AND status = 'failed' ORDER BY id DESC LIMIT 1";
+    let sql =
+        "SELECT updated_at FROM payments_refund WHERE payment_id = $1 AND status = 'failed' ORDER BY id DESC LIMIT 1";
     tx.maybe(sql, &args![payment], |row| row.get(0))
 }
 

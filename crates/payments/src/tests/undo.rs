@@ -161,7 +161,11 @@ async fn a_provider_that_refuses_is_asked_now_and_then() {
     let asked = async |shop: &Shop| {
         let standing = shop.undo(&pay).await.expect("there was one");
         assert_eq!(standing.status, PaymentStatus::Processing);
-        let refunds = shop.app.db.read(move |tx| crate::store::refunds(tx, paid.payment)).await;
+        let refunds = shop
+            .app
+            .db
+            .read(move |tx| crate::store::refunds(tx, paid.payment))
+            .await;
         refunds.expect("reads").len()
     };
     for _ in 0..5 {
