@@ -8,7 +8,7 @@
 //! Always holds: a body is never copied on its way; no header of one hop reaches the next; nothing of
 //! `/api/auth/…` is compressed or timed, so that neither size nor time tells of secrets.
 //!
-//! No `http`: what it declares of its own are [`pages`]; all else is the [`edge`], which only passes on. No `error`:
+//! No `http`: what it declares of its own are `pages`; all else is the `edge`, which only passes on. No `error`:
 //! its refusals are problems from the start, since no rule of its own comes before them.
 
 mod compress;
