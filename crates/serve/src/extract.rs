@@ -39,11 +39,20 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequestPart
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
         match T::deserialize(pairs) {
             // A NUL reaches no statement: PostgreSQL could not take it.
-            Ok(_) if text.contains("%00") => Err(Problem::invalid("The character U+0000 cannot be taken.")),
+            Ok(_) if text.contains("%00") => Err(nul_problem(text)),
             Ok(query) => Ok(Query(query)),
             Err(_) => Err(query_problem::<T>(text)),
         }
     }
+}
+
+/// Names the parameters that hold U+0000.
+fn nul_problem(text: &str) -> Problem {
+    let holders = form_urlencoded::parse(text.as_bytes()).filter(|(name, value)| name.contains('\0') || value.contains('\0'));
+    let problem = Problem::invalid("The parameters of the address are not as they should be.");
+    holders.fold(problem, |problem, (name, _)| {
+        problem.field(format!("?{name}"), "must not hold the character U+0000")
+    })
 }
 
 /// Names everything that is wrong with a query.
