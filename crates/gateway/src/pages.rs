@@ -14,6 +14,7 @@ use serve::{Deps, In, Keys, chassis, openapi};
 use wire::{Cx, Peer, Problem};
 
 use crate::Config;
+use crate::table::service_of;
 
 /// A service that takes longer than this to say that it is ready is not.
 const READY_TIME: Duration = Duration::from_secs(2);
@@ -32,6 +33,7 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         title: &deps.shop.name,
         version: &config.version,
         server: "/",
+        routed: |path| service_of(path).is_some(),
     };
     let document = openapi::document(&config.declared, &info);
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());

@@ -308,6 +308,7 @@ async fn openapi(config: &Config) -> Result<ExitCode> {
         title: config.text("shop.name"),
         version: env!("CARGO_PKG_VERSION"),
         server: "/",
+        routed: |path| gateway::table::service_of(path).is_some(),
     };
     say(serde_json::to_string_pretty(&::serve::openapi::document(
         &declared, &info,

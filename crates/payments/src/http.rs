@@ -68,6 +68,7 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
         .add(
             Route::post("/payments/webhooks/{provider}", webhook)
                 .param("provider", "The provider's name, e.g. `simulated`.")
+                .takes_text("application/json")
                 .gives_nothing(204)
                 .refuses(&[
                     (400, "bad_webhook"),

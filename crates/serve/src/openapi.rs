@@ -23,6 +23,8 @@ pub struct Info<'a> {
     pub version: &'a str,
     /// Where the shop answers, e.g. `/` for wherever the document was fetched.
     pub server: &'a str,
+    /// Whether an address is to be reached there: services answer more spellings on ports of their own.
+    pub routed: fn(&str) -> bool,
 }
 
 /// The document of all public routes among `declared`.
@@ -35,7 +37,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
         let methods = paths.entry(public_path(route.path)).or_default();
         methods.insert(
             route.method.as_str().to_lowercase(),
-            operation(route, &route.method, &mut schemas),
+            operation(route, &route.method, info.routed, &mut schemas),
         );
         // Other methods at the same address are operations of the document, too.
         for (method, _) in route
@@ -43,7 +45,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             .iter()
             .filter(|(method, path)| *path == route.path && *method != route.method)
         {
-            methods.insert(method.as_str().to_lowercase(), operation(route, method, &mut schemas));
+            methods.insert(method.as_str().to_lowercase(), operation(route, method, info.routed, &mut schemas));
         }
     }
     schemas.answer(|generator| generator.subschema_for::<wire::Problem>());
@@ -86,7 +88,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
     })
 }
 
-fn operation(route: &Declared, method: &Method, schemas: &mut Schemas) -> Value {
+fn operation(route: &Declared, method: &Method, routed: fn(&str) -> bool, schemas: &mut Schemas) -> Value {
     let mut operation = Map::new();
     operation.insert("operationId".into(), json!(operation_id(method, route.path)));
     operation.insert("tags".into(), json!([route.service]));
@@ -100,7 +102,7 @@ fn operation(route: &Declared, method: &Method, schemas: &mut Schemas) -> Value 
     );
     let description = format!("{}\n\nRights: {}.", route.description, rights_words(route.rights));
     operation.insert("description".into(), json!(description.trim_start()));
-    let also = also(route);
+    let also = also(route, method, routed);
     if !also.is_empty() {
         operation.insert("x-also".into(), json!(also));
     }
@@ -118,7 +120,14 @@ fn operation(route: &Declared, method: &Method, schemas: &mut Schemas) -> Value 
     }
     if let Some(body) = route.takes {
         let schema = schemas.request(body);
-        let body = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        let required = schemas.needs_a_body(&schema);
+        let body = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
+        operation.insert("requestBody".into(), body);
+    }
+    if !route.takes_text.is_empty() {
+        // Somebody else's JSON has a form that only they know.
+        let schema = if route.takes_text.starts_with("text/") { json!({ "type": "string" }) } else { json!({}) };
+        let body = json!({ "required": true, "content": { route.takes_text: { "schema": schema } } });
         operation.insert("requestBody".into(), body);
     }
     operation.insert("responses".into(), responses(route, schemas));
@@ -161,16 +170,20 @@ fn operation_id(method: &Method, path: &str) -> String {
 }
 
 /// Every other public address of the operation, with its method.
-fn also(route: &Declared) -> Vec<String> {
+fn also(route: &Declared, method: &Method, routed: fn(&str) -> bool) -> Vec<String> {
     let own = std::iter::once((&route.method, route.path));
     let others = route.also.iter().map(|(method, path)| (method, *path));
-    let canonical = format!("{} /api{}", route.method, route.path);
+    let canonical = format!("{method} /api{}", route.path);
     let all = own.chain(others).flat_map(|(method, path)| {
         spellings(path, route.singular)
             .into_iter()
             .map(move |spelled| format!("{method} {spelled}"))
     });
-    let public: BTreeSet<String> = all.filter(|one| one.contains(" /api/") && *one != canonical).collect();
+    let is_public = |one: &String| {
+        let path = one.split_once(' ').map_or("", |(_, path)| path);
+        path.starts_with("/api/") && routed(path) && *one != canonical
+    };
+    let public: BTreeSet<String> = all.filter(is_public).collect();
     public.into_iter().collect()
 }
 
@@ -329,6 +342,13 @@ impl Schemas {
 
     fn answer(&mut self, schema: SchemaOf) -> Value {
         whole(schema(&mut self.answers).to_value())
+    }
+
+    /// Whether a request's schema needs any field: without one, no body at all is as good as `{}`.
+    fn needs_a_body(&self, schema: &Value) -> bool {
+        let name = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix(REQUEST));
+        let own = name.and_then(|name| self.requests.definitions().get(name)).unwrap_or(schema);
+        own.get("type").is_none_or(|kind| kind != "object") || own.get("required").is_some()
     }
 
     /// One parameter for each field of the query's type.

@@ -76,6 +76,8 @@ pub struct Declared {
     pub unguarded: bool,
     /// The schema of the body.
     pub takes: Option<SchemaOf>,
+    /// The type of a body that is no JSON of ours, e.g. `text/csv`; empty for none.
+    pub takes_text: &'static str,
     /// The schema of the parameters after the question mark: an object.
     pub query: Option<SchemaOf>,
     /// What the parameters in the path are: name and description.
@@ -153,6 +155,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             rights,
             unguarded: false,
             takes: None,
+            takes_text: "",
             query: None,
             params: Vec::new(),
             gives: Vec::new(),
@@ -196,6 +199,12 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// The body is a `T`.
     pub fn takes<T: JsonSchema>(mut self) -> Self {
         self.declared.takes = Some(|generator| generator.subschema_for::<T>());
+        self
+    }
+
+    /// The body is of another type than our JSON, e.g. `text/csv`; the handler reads it.
+    pub fn takes_text(mut self, content_type: &'static str) -> Self {
+        self.declared.takes_text = content_type;
         self
     }
 

@@ -35,6 +35,7 @@ pub(crate) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             Route::post("/products/import", take)
                 .rights(Rights::StaffOrService)
                 .query::<ImportQuery>()
+                .takes_text("text/csv")
                 .gives::<ImportReport>(200)
                 .refuses(&[
                     (400, "not_a_product_file"),

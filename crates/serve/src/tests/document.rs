@@ -10,6 +10,7 @@ fn document() -> Value {
             title: "Test",
             version: "1",
             server: "/",
+            routed: |_| true,
         },
     )
 }
