@@ -22,7 +22,8 @@ struct Route {
 
 impl Contract {
     /// Of an OpenAPI document.
-    pub fn new(document: Value) -> Contract {
+    pub fn new(mut document: Value) -> Contract {
+        close(&mut document);
         let mut routes = Vec::new();
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
@@ -75,7 +76,11 @@ impl Contract {
                     .all(|(own, given)| own.starts_with('{') || own == given)
         };
         if status >= 400 {
-            return self.problem_faults(content_type, body);
+            let mut faults = self.problem_faults(content_type, body);
+            if let Some(route) = self.routes.iter().find(fits) {
+                faults.extend(self.untold_refusal(route, status, body));
+            }
+            return faults;
         }
         let Some(route) = self.routes.iter().find(fits) else {
             return vec![format!(
@@ -102,6 +107,16 @@ impl Contract {
             return Vec::new();
         }
         self.judge(&format!("{pointer}/content/{}/schema", escape(bare)), body)
+    }
+
+    /// A refusal that the operation does not tell of: its status, or its code.
+    fn untold_refusal(&self, route: &Route, status: u16, body: &[u8]) -> Option<String> {
+        let problem: Value = serde_json::from_slice(body).ok()?;
+        let code = problem["code"].as_str()?;
+        let told = self.document.pointer(&format!("{}/responses/{status}", route.pointer));
+        let words = told.and_then(|response| response["description"].as_str()).unwrap_or_default();
+        let untold = !words.contains(&format!("`{code}`"));
+        untold.then(|| format!("{} refuses with {status} {code}, which the document does not say", route.pointer))
     }
 
     fn problem_faults(&self, content_type: &str, body: &[u8]) -> Vec<String> {
@@ -135,6 +150,18 @@ impl Contract {
     }
 }
 
+/// Makes every object of the document whole, so that an answer with a field that nobody declared is a fault.
+/// Problems have members of their own (RFC 9457, 3.2).
+fn close(document: &mut Value) {
+    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    for (name, schema) in schemas.into_iter().flatten() {
+        let Some(schema) = schema.as_object_mut() else { continue };
+        if name != "Problem" && schema.contains_key("properties") {
+            schema.entry("additionalProperties").or_insert(Value::Bool(false));
+        }
+    }
+}
+
 /// A name within a JSON pointer (RFC 6901).
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -146,7 +173,8 @@ mod tests {
 
     fn contract() -> Contract {
         let thing = json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "integer" } } });
-        let json_of = |schema: Value| json!({ "200": { "content": { "application/json": { "schema": schema } } } });
+        let refused = json!({ "description": "Refused: `x`." });
+        let json_of = |schema: Value| json!({ "200": { "content": { "application/json": { "schema": schema } } }, "404": refused });
         Contract::new(json!({
             "openapi": "3.1.0",
             "paths": {
@@ -170,6 +198,7 @@ mod tests {
         assert_eq!(check("/api/things/1", 200, json, "no"), 1);
         assert_eq!(check("/api/things/1", 201, json, r#"{"id":1}"#), 1);
         assert_eq!(check("/api/things/1", 200, "text/html", "x"), 1);
+        assert_eq!(check("/api/things/1", 200, json, r#"{"id":1,"secret":2}"#), 1);
         assert_eq!(check("/api/others", 200, json, "{}"), 1);
         assert_eq!(check("/api/things/me", 204, json, "{}"), 1);
         assert_eq!(
@@ -178,5 +207,7 @@ mod tests {
         );
         assert_eq!(check("/api/things/1", 404, json, r#"{"code":"x"}"#), 1);
         assert_eq!(check("/api/things/1", 404, "application/problem+json", "{}"), 1);
+        assert_eq!(check("/api/things/1", 404, "application/problem+json", r#"{"code":"y"}"#), 1);
+        assert_eq!(check("/api/things/1", 409, "application/problem+json", r#"{"code":"x"}"#), 1);
     }
 }
