@@ -1,6 +1,7 @@
 //! The catalogue's routes. Each handler extracts, calls one action, answers.
 
 mod internal;
+mod kept;
 mod products;
 mod stock;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use serve::Routes;
 
 use crate::App;
+
+pub use kept::Kept;
 
 /// All routes, public ones first.
 pub fn routes() -> Routes<Arc<App>> {

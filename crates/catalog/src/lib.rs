@@ -53,6 +53,7 @@ pub struct App {
     db: Db,
     currency: Currency,
     holds: Combiner<domain::Asked, (), Error>,
+    kept: http::Kept,
 }
 
 /// Builds the service on its opened database.
@@ -65,6 +66,7 @@ pub async fn build(deps: serve::Deps, db: Db, _: Config) -> Result<serve::Part, 
         db: db.clone(),
         currency: deps.shop.currency,
         holds: actions::combiner(&db),
+        kept: http::Kept::default(),
     };
     Ok(serve::Part::new(
         "catalog",

@@ -1,10 +1,12 @@
 //! What a handler answers with: records, new records, lists with a next page.
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
 use base::Cursor;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde::Serialize;
+use wire::Problem;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Tells that the answer is that of an earlier call with the same key.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -79,7 +81,10 @@ impl<T> From<store::Answered<T>> for Reply<T> {
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.value)).into_response();
+        let mut response = json(&self.value);
+        if response.status() == StatusCode::OK {
+            *response.status_mut() = self.status;
+        }
         let headers = response.headers_mut();
         let mut put = |name, text: Option<String>| {
             if let Some(Ok(value)) = text.map(HeaderValue::try_from) {
@@ -113,13 +118,28 @@ pub fn not_modified(tag: &str) -> Response {
 /// next cursor.
 pub fn listed<T: Serialize>(uri: &Uri, items: Vec<T>, next: Option<Cursor>) -> Response {
     let link = next.map(|cursor| next_link(uri, "cursor", &cursor.encode()));
-    with_link(Json(items).into_response(), link)
+    with_link(json(&items), link)
 }
 
 /// A list by page number: the bare array, and where there is more, the same `Link` to page `next`.
 pub fn listed_page<T: Serialize>(uri: &Uri, items: Vec<T>, next: Option<u32>) -> Response {
     let link = next.map(|page| next_link(uri, "page", &page.to_string()));
-    with_link(Json(items).into_response(), link)
+    with_link(json(&items), link)
+}
+
+/// What most records take; lists grow beyond it.
+const JSON_BYTES: usize = 1_024;
+
+/// JSON in one piece of memory: axum's own writes byte by byte into a buffer that tells its length each time.
+fn json<T: Serialize>(value: &T) -> Response {
+    let mut text = Vec::with_capacity(JSON_BYTES);
+    match serde_json::to_writer(&mut text, value) {
+        Ok(()) => ([(header::CONTENT_TYPE, JSON)], text).into_response(),
+        Err(fault) => {
+            tracing::error!(%fault, "an answer could not be written");
+            Problem::internal().into_response()
+        }
+    }
 }
 
 fn with_link(mut response: Response, link: Option<String>) -> Response {

@@ -203,6 +203,12 @@ impl Db {
         self.inner.shared.service
     }
 
+    /// Grows with every commit that changed something, before the change is acknowledged: what was read after this was
+    /// asked, and before it grew, is how things are. None where other processes write as well.
+    pub fn generation(&self) -> Option<u64> {
+        (self.dialect() == Dialect::Sqlite).then(|| self.inner.shared.counts.commits())
+    }
+
     /// Counters since it was opened.
     pub fn figures(&self) -> Figures {
         self.inner.shared.counts.figures()

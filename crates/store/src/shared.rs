@@ -40,7 +40,7 @@ impl Shared {
         counts.closures.fetch_add(closures as u64, Ordering::Relaxed);
         counts.largest_group.fetch_max(closures as u64, Ordering::Relaxed);
         if wrote {
-            counts.commits.fetch_add(1, Ordering::Relaxed);
+            counts.commits.fetch_add(1, Ordering::Release);
             counts.syncs.fetch_add(1, Ordering::Relaxed);
         }
         if events > 0 {
@@ -82,6 +82,11 @@ impl Counts {
     /// A checkpoint syncs the log and the file.
     pub(crate) fn checkpoint(&self) {
         self.syncs.fetch_add(2, Ordering::Relaxed);
+    }
+
+    /// How many commits changed something. Ordered after the commits that it counts.
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     pub(crate) fn figures(&self) -> Figures {

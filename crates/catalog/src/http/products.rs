@@ -16,6 +16,7 @@ use serve::{
 };
 use wire::Problem;
 
+use super::kept::tag_of;
 use crate::App;
 use crate::actions::{self, By};
 use crate::store::{Filter, From as Start, Order};
@@ -159,7 +160,16 @@ async fn list(
     uri: Uri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let drafts = user.is_some_and(|user| user.is_staff());
+    let staff = user.is_some_and(|user| user.is_staff());
+    let key = uri.to_string();
+    let make = make_list(&app, staff, uri, query);
+    match staff {
+        true => make.await,
+        false => app.kept.or_make(&app.db, &key, make).await,
+    }
+}
+
+async fn make_list(app: &App, drafts: bool, uri: Uri, query: ListQuery) -> Result<Response, Problem> {
     let filter = filter(&query, drafts, app.currency)?;
     let order = match query.sort {
         Sort::Newest => Order::Newest,
@@ -175,7 +185,7 @@ async fn list(
         (None, Some(cursor)) => Start::After(cursor),
         (None, None) => Start::Start,
     };
-    let (found, next) = actions::list(&app, filter, order, limit, from).await?;
+    let (found, next) = actions::list(app, filter, order, limit, from).await?;
     let products: Vec<Product> = found.into_iter().map(|found| found.product).collect();
     Ok(match query.page {
         Some(number) => {
@@ -195,10 +205,18 @@ async fn read(
     known: Known,
 ) -> Result<Response, Problem> {
     let staff = user.is_some_and(|user| user.is_staff());
-    let found = actions::find(&app, Ref::new(&id), staff).await?;
-    Ok(match known.is_fresh(&found.tag) {
-        true => not_modified(&found.tag),
-        false => Reply::ok(found.value).tagged(found.tag).into_response(),
+    let make = async {
+        let found = actions::find(&app, Ref::new(&id), staff).await?;
+        Ok(Reply::ok(found.value).tagged(found.tag).into_response())
+    };
+    let shown = match staff {
+        true => make.await,
+        // No list's address begins like this, whatever the id holds.
+        false => app.kept.or_make(&app.db, &format!("product {id}"), make).await,
+    }?;
+    Ok(match tag_of(&shown).filter(|tag| known.is_fresh(tag)) {
+        Some(tag) => not_modified(tag),
+        None => shown,
     })
 }
 
