@@ -48,7 +48,8 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequestPart
 
 /// Names the parameters that hold U+0000.
 fn nul_problem(text: &str) -> Problem {
-    let holders = form_urlencoded::parse(text.as_bytes()).filter(|(name, value)| name.contains('\0') || value.contains('\0'));
+    let holders =
+        form_urlencoded::parse(text.as_bytes()).filter(|(name, value)| name.contains('\0') || value.contains('\0'));
     let problem = Problem::invalid("The parameters of the address are not as they should be.");
     holders.fold(problem, |problem, (name, _)| {
         problem.field(format!("?{name}"), "must not hold the character U+0000")

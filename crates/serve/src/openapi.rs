@@ -45,7 +45,10 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             .iter()
             .filter(|(method, path)| *path == route.path && *method != route.method)
         {
-            methods.insert(method.as_str().to_lowercase(), operation(route, method, info.routed, &mut schemas));
+            methods.insert(
+                method.as_str().to_lowercase(),
+                operation(route, method, info.routed, &mut schemas),
+            );
         }
     }
     schemas.answer(|generator| generator.subschema_for::<wire::Problem>());
@@ -126,7 +129,11 @@ fn operation(route: &Declared, method: &Method, routed: fn(&str) -> bool, schema
     }
     if !route.takes_text.is_empty() {
         // Somebody else's JSON has a form that only they know.
-        let schema = if route.takes_text.starts_with("text/") { json!({ "type": "string" }) } else { json!({}) };
+        let schema = if route.takes_text.starts_with("text/") {
+            json!({ "type": "string" })
+        } else {
+            json!({})
+        };
         let body = json!({ "required": true, "content": { route.takes_text: { "schema": schema } } });
         operation.insert("requestBody".into(), body);
     }
@@ -346,8 +353,13 @@ impl Schemas {
 
     /// Whether a request's schema needs any field: without one, no body at all is as good as `{}`.
     fn needs_a_body(&self, schema: &Value) -> bool {
-        let name = schema.get("$ref").and_then(Value::as_str).and_then(|at| at.strip_prefix(REQUEST));
-        let own = name.and_then(|name| self.requests.definitions().get(name)).unwrap_or(schema);
+        let name = schema
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(|at| at.strip_prefix(REQUEST));
+        let own = name
+            .and_then(|name| self.requests.definitions().get(name))
+            .unwrap_or(schema);
         own.get("type").is_none_or(|kind| kind != "object") || own.get("required").is_some()
     }
 

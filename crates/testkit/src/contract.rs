@@ -114,9 +114,16 @@ impl Contract {
         let problem: Value = serde_json::from_slice(body).ok()?;
         let code = problem["code"].as_str()?;
         let told = self.document.pointer(&format!("{}/responses/{status}", route.pointer));
-        let words = told.and_then(|response| response["description"].as_str()).unwrap_or_default();
+        let words = told
+            .and_then(|response| response["description"].as_str())
+            .unwrap_or_default();
         let untold = !words.contains(&format!("`{code}`"));
-        untold.then(|| format!("{} refuses with {status} {code}, which the document does not say", route.pointer))
+        untold.then(|| {
+            format!(
+                "{} refuses with {status} {code}, which the document does not say",
+                route.pointer
+            )
+        })
     }
 
     fn problem_faults(&self, content_type: &str, body: &[u8]) -> Vec<String> {
@@ -153,7 +160,9 @@ impl Contract {
 /// Makes every object of the document whole, so that an answer with a field that nobody declared is a fault.
 /// Problems have members of their own (RFC 9457, 3.2).
 fn close(document: &mut Value) {
-    let schemas = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut);
+    let schemas = document
+        .pointer_mut("/components/schemas")
+        .and_then(Value::as_object_mut);
     for (name, schema) in schemas.into_iter().flatten() {
         let Some(schema) = schema.as_object_mut() else { continue };
         if name != "Problem" && schema.contains_key("properties") {
@@ -207,7 +216,13 @@ mod tests {
         );
         assert_eq!(check("/api/things/1", 404, json, r#"{"code":"x"}"#), 1);
         assert_eq!(check("/api/things/1", 404, "application/problem+json", "{}"), 1);
-        assert_eq!(check("/api/things/1", 404, "application/problem+json", r#"{"code":"y"}"#), 1);
-        assert_eq!(check("/api/things/1", 409, "application/problem+json", r#"{"code":"x"}"#), 1);
+        assert_eq!(
+            check("/api/things/1", 404, "application/problem+json", r#"{"code":"y"}"#),
+            1
+        );
+        assert_eq!(
+            check("/api/things/1", 409, "application/problem+json", r#"{"code":"x"}"#),
+            1
+        );
     }
 }

@@ -20,7 +20,15 @@ use Who::{Nobody, Owner, Staff};
 
 /// Method, path, further addresses that the contract names (with a method where it differs), what `{id}` is, who
 /// calls, with what body, the status of success.
-type Row = (&'static str, &'static str, &'static [&'static str], &'static str, Who, &'static str, u16);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    Who,
+    &'static str,
+    u16,
+);
 
 const NEW: &str = "{\"username\":\"{new}\",\"password\":\"password1\"}";
 const LOGIN: &str = "{\"username\":\"{name}\",\"password\":\"password1\"}";
@@ -125,7 +133,9 @@ impl Records {
     /// A text of the table with the records' names.
     fn fill(&self, text: &str, id: &str) -> String {
         let text = text.replace("{id}", id);
-        self.names.iter().fold(text, |text, (name, value)| text.replace(name, value))
+        self.names
+            .iter()
+            .fold(text, |text, (name, value)| text.replace(name, value))
     }
 }
 
@@ -145,10 +155,20 @@ async fn called(shop: &Shop, row: &Row, address: &str) -> Option<String> {
         CSV => call.body("text/csv", CSV),
         body => call.body("application/json", records.fill(body, id)),
     };
-    let call = if path.starts_with("/api/") { call } else { call.unchecked() };
+    let call = if path.starts_with("/api/") {
+        call
+    } else {
+        call.unchecked()
+    };
     let answer = call.send().await;
     let wrong = answer.status != status;
-    wrong.then(|| format!("{method} {path} at {own} {address}: {status} was to be answered, not {} {}", answer.status, answer.text()))
+    wrong.then(|| {
+        format!(
+            "{method} {path} at {own} {address}: {status} was to be answered, not {} {}",
+            answer.status,
+            answer.text()
+        )
+    })
 }
 
 #[tokio::test]
@@ -161,11 +181,21 @@ async fn every_row_is_as_it_says() {
         let (method, path, also, ..) = *row;
         let name = format!("{method} {path}");
         let mut addresses = BTreeSet::from([name.clone()]);
-        addresses.extend(also.iter().map(|address| if address.contains(' ') { (*address).to_owned() } else { format!("{method} {address}") }));
+        addresses.extend(also.iter().map(|address| {
+            if address.contains(' ') {
+                (*address).to_owned()
+            } else {
+                format!("{method} {address}")
+            }
+        }));
         match operations(&document).find(|(known, _)| *known == name) {
             Some((_, operation)) => {
                 // What the document adds on its own has to be true as well.
-                let more = operation["x-also"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let more = operation["x-also"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str);
                 addresses.extend(more.map(str::to_owned));
             }
             None => wrong.push(format!("{name} is not in the document")),
@@ -176,8 +206,17 @@ async fn every_row_is_as_it_says() {
         }
     }
     untold.retain(|name| !ELSEWHERE.contains(&name.as_str()));
-    wrong.extend(untold.into_iter().map(|name| format!("{name} is in the document and in no row here")));
-    assert!(wrong.is_empty(), "{} rows are not as they say:\n{}", wrong.len(), wrong.join("\n"));
+    wrong.extend(
+        untold
+            .into_iter()
+            .map(|name| format!("{name} is in the document and in no row here")),
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} rows are not as they say:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 /// Who may not is told so, at every guarded row: 401 without a token, 403 or 404 with somebody else's.
@@ -191,16 +230,26 @@ async fn every_row_keeps_its_rights() {
         let call = |who: &Client| {
             let call = who.call(method.parse().expect("a method"), &records.fill(path, id));
             let kind = if body == CSV { "text/csv" } else { "application/json" };
-            if body.is_empty() { call } else { call.body(kind, records.fill(body, id)) }
+            if body.is_empty() {
+                call
+            } else {
+                call.body(kind, records.fill(body, id))
+            }
         };
         if path != "/api/events" {
             let answer = call(&shop.visitor).send().await;
             assert_eq!(answer.status, 401, "{method} {path} by nobody: {}", answer.text());
         }
-        let theirs = matches!(who, Staff) || path.contains("{id}") || path.contains("{userId}") || path.ends_with("/process");
+        let theirs =
+            matches!(who, Staff) || path.contains("{id}") || path.contains("{userId}") || path.ends_with("/process");
         if theirs {
             let answer = call(&stranger).send().await;
-            assert!([403, 404].contains(&answer.status), "{method} {path} by a stranger: {} {}", answer.status, answer.text());
+            assert!(
+                [403, 404].contains(&answer.status),
+                "{method} {path} by a stranger: {} {}",
+                answer.status,
+                answer.text()
+            );
         }
     }
 }
@@ -226,7 +275,10 @@ fn document() -> (String, Value) {
 fn the_snapshot_is_fresh() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/openapi.json");
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == document().0, "docs/reference/openapi.json is stale; `cargo xtask openapi` writes it anew");
+    assert!(
+        kept == document().0,
+        "docs/reference/openapi.json is stale; `cargo xtask openapi` writes it anew"
+    );
 }
 
 /// Every operation says what it does, what it takes and how it refuses.
@@ -236,29 +288,51 @@ fn every_operation_is_told() {
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
         let summary = text(operation, "summary");
-        assert!(!summary.is_empty() && !summary.starts_with('/') && !summary.ends_with('.'), "{name} has no summary");
+        assert!(
+            !summary.is_empty() && !summary.starts_with('/') && !summary.ends_with('.'),
+            "{name} has no summary"
+        );
         assert!(ids.insert(text(operation, "operationId")), "{name} shares its id");
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}");
         let path = name.split_once(' ').map_or("", |(_, path)| path);
-        let told = operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "path");
+        let told = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["in"] == "path");
         let told: Vec<&str> = told.map(|one| text(one, "name")).collect();
-        let slots: Vec<&str> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        let slots: Vec<&str> = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .collect();
         assert_eq!(told, slots, "{name} tells of other parameters");
         for one in operation["parameters"].as_array().into_iter().flatten() {
             assert!(!text(one, "description").is_empty(), "{name}: {one} is not described");
         }
         let writes = ["POST", "PUT", "PATCH"].iter().any(|method| name.starts_with(method));
         let bodiless = path.ends_with("/clear");
-        assert!(!writes || bodiless || operation["requestBody"]["content"].is_object(), "{name} takes a body that is not told");
+        assert!(
+            !writes || bodiless || operation["requestBody"]["content"].is_object(),
+            "{name} takes a body that is not told"
+        );
         let responses = operation["responses"].as_object().expect("responses");
-        assert!(responses.keys().any(|status| status.starts_with('2')), "{name} tells of no success");
+        assert!(
+            responses.keys().any(|status| status.starts_with('2')),
+            "{name} tells of no success"
+        );
         let problem = |status: &str| responses[status]["content"]["application/problem+json"]["schema"].is_object();
         for status in responses.keys().filter(|status| status.starts_with(['4', '5'])) {
             assert!(problem(status), "{name} does not tell how it refuses with {status}");
         }
-        assert!(responses.contains_key("default") && responses.contains_key("503"), "{name}");
+        assert!(
+            responses.contains_key("default") && responses.contains_key("503"),
+            "{name}"
+        );
         if operation["security"][0]["bearer"].is_array() {
-            assert!(responses.contains_key("401") && responses.contains_key("403"), "{name} tells of no 401 or 403");
+            assert!(
+                responses.contains_key("401") && responses.contains_key("403"),
+                "{name} tells of no 401 or 403"
+            );
         }
     }
 }
@@ -283,7 +357,10 @@ fn the_document_is_sound() {
         let whole = json!({ "$schema": "https://json-schema.org/draft/2020-12/schema", "allOf": [schema], "components": document["components"] });
         assert!(jsonschema::meta::is_valid(&whole), "{name} is no schema");
         jsonschema::draft202012::new(&whole).unwrap_or_else(|fault| panic!("{name}: {fault}"));
-        assert!(used.contains(&format!("#/components/schemas/{name}")), "nothing refers to {name}");
+        assert!(
+            used.contains(&format!("#/components/schemas/{name}")),
+            "nothing refers to {name}"
+        );
         // Who writes gets told of misspelt fields; who reads finds every field described.
         for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
             let told = schema["description"].is_string() || schema["$ref"].is_string();
@@ -291,11 +368,16 @@ fn the_document_is_sound() {
         }
     }
     for (name, operation) in operations(&document) {
-        let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") else { continue };
+        let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") else {
+            continue;
+        };
         if *schema == json!({}) {
             continue; // A provider's own form.
         }
-        let at = schema["$ref"].as_str().and_then(|pointer| document.pointer(pointer.trim_start_matches('#'))).unwrap_or(schema);
+        let at = schema["$ref"]
+            .as_str()
+            .and_then(|pointer| document.pointer(pointer.trim_start_matches('#')))
+            .unwrap_or(schema);
         assert_eq!(at["additionalProperties"], json!(false), "{name} takes unknown fields");
     }
 }
@@ -313,7 +395,13 @@ fn visit(value: &Value, see: &mut impl FnMut(&Value)) {
 #[tokio::test]
 async fn the_gateway_serves_the_document() {
     let shop = Shop::start(Shape::Split, Engine::Sqlite, &[("IRONMONGER_SHOP_NAME", "Tongs & Co")]).await;
-    let served = shop.visitor.call(Method::GET, "/openapi.json").unchecked().send().await.is(200);
+    let served = shop
+        .visitor
+        .call(Method::GET, "/openapi.json")
+        .unchecked()
+        .send()
+        .await
+        .is(200);
     let mut wanted = document().1;
     wanted["info"]["title"] = json!("Tongs & Co");
     assert_eq!(served, wanted);

@@ -37,7 +37,15 @@ fn beside(shop: &mut Shop, file: &Path, more: &[&str]) -> Output {
 
 /// Imports a file into a folder that no server uses.
 fn alone(data: &Path, file: &Path) -> Output {
-    run(&["import", file.to_str().expect("a path"), "--data", data.to_str().expect("a path")], &[])
+    run(
+        &[
+            "import",
+            file.to_str().expect("a path"),
+            "--data",
+            data.to_str().expect("a path"),
+        ],
+        &[],
+    )
 }
 
 /// A file of a test's own.
@@ -54,10 +62,21 @@ async fn shelf(shop: &Shop) -> BTreeMap<String, (Value, String)> {
     loop {
         let page = shop.admin.get(&path).send().await;
         for product in list(&page.is(200)) {
-            let read = shop.admin.get(&format!("/api/products/{}", text(product, "id"))).send().await;
-            shelf.insert(text(product, "handle").to_owned(), (read.is(200), read.header("etag").to_owned()));
+            let read = shop
+                .admin
+                .get(&format!("/api/products/{}", text(product, "id")))
+                .send()
+                .await;
+            shelf.insert(
+                text(product, "handle").to_owned(),
+                (read.is(200), read.header("etag").to_owned()),
+            );
         }
-        match page.header("link").strip_prefix('<').and_then(|link| link.split('>').next()) {
+        match page
+            .header("link")
+            .strip_prefix('<')
+            .and_then(|link| link.split('>').next())
+        {
             Some(next) => path = next.to_owned(),
             None => return shelf,
         }
@@ -82,12 +101,23 @@ fn rows(path: &Path) -> BTreeMap<String, Rows> {
             let at = columns.iter().position(|column| column == name);
             at.and_then(|at| row.get(at)).unwrap_or_default().trim().to_owned()
         };
-        let product = products.entry(cell("Handle")).or_insert_with(|| Rows { title: cell("Title"), variants: Vec::new(), images: Vec::new() });
+        let product = products.entry(cell("Handle")).or_insert_with(|| Rows {
+            title: cell("Title"),
+            variants: Vec::new(),
+            images: Vec::new(),
+        });
         let choice = ["Option1 Value", "Option2 Value", "Option3 Value"].map(cell);
         if !cell("Variant Price").is_empty() {
             let price: f64 = cell("Variant Price").parse().expect("a price");
-            let chosen = choice.into_iter().filter(|value| !value.is_empty() && value != "Default Title").collect();
-            product.variants.push((chosen, (price * 100.0).round() as i64, cell("Variant Inventory Qty").parse().unwrap_or(0)));
+            let chosen = choice
+                .into_iter()
+                .filter(|value| !value.is_empty() && value != "Default Title")
+                .collect();
+            product.variants.push((
+                chosen,
+                (price * 100.0).round() as i64,
+                cell("Variant Inventory Qty").parse().unwrap_or(0),
+            ));
         }
         if !cell("Image Src").is_empty() {
             product.images.push(cell("Image Src"));
@@ -102,15 +132,30 @@ fn is_as_in_file(product: &Value, rows: &Rows) {
     let variants = list(&product["variants"]);
     assert_eq!(variants.len(), rows.variants.len(), "{product}");
     for (variant, (chosen, price, pieces)) in variants.iter().zip(&rows.variants) {
-        let options = list(&product["options"]).iter().map(|option| text(&variant["options"], text(option, "name")));
+        let options = list(&product["options"])
+            .iter()
+            .map(|option| text(&variant["options"], text(option, "name")));
         assert_eq!(options.collect::<Vec<_>>(), *chosen, "{variant}");
-        assert_eq!((cents(&variant["price"]), variant["stock"].as_i64()), (*price, Some(*pieces)), "{variant}");
+        assert_eq!(
+            (cents(&variant["price"]), variant["stock"].as_i64()),
+            (*price, Some(*pieces)),
+            "{variant}"
+        );
         let made = format!("{} {}", text(product, "handle"), chosen.join(" "));
-        let words = |text: &str| text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-").to_uppercase();
+        let words = |text: &str| {
+            text.split(|letter: char| !letter.is_alphanumeric())
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join("-")
+                .to_uppercase()
+        };
         assert_eq!(text(variant, "sku"), words(&made), "a SKU is made of handle and choice");
     }
     let images = each(&product["images"], "url");
-    assert!(rows.images.iter().all(|image| images.contains(&image.as_str())), "{product}");
+    assert!(
+        rows.images.iter().all(|image| images.contains(&image.as_str())),
+        "{product}"
+    );
 }
 
 /// Buys a piece by its SKU and gets the money back.
@@ -118,10 +163,16 @@ async fn buy_and_refund(shop: &Shop, sku: &str) {
     let ada = shop.customer("ada").await;
     ada.post("/api/cart", json!({ "sku": sku })).send().await.is(201);
     let placed = ada.checkout().await;
-    assert_eq!((text(&placed, "status"), text(&placed["order"]["items"][0], "sku")), ("confirmed", sku));
+    assert_eq!(
+        (text(&placed, "status"), text(&placed["order"]["items"][0], "sku")),
+        ("confirmed", sku)
+    );
     let refund = format!("/api/payments/{}/refund", text(&placed, "orderId"));
     let refunded = shop.admin.post(&refund, json!({})).send().await.is(200);
-    assert_eq!((text(&refunded, "status"), cents(&refunded["refunded"])), ("refunded", cents(&placed["total"])));
+    assert_eq!(
+        (text(&refunded, "status"), cents(&refunded["refunded"])),
+        ("refunded", cents(&placed["total"]))
+    );
 }
 
 /// Three files that a shop really exported, beside a running server.
@@ -133,7 +184,10 @@ async fn real_files(shape: Shape, engine: Engine) {
     for path in &files {
         let rows = rows(path);
         let said = imported(&beside(&mut shop, path, &[]));
-        assert!(said.starts_with(&format!("{} products created, 0 updated, 0 unchanged", rows.len())), "{said}");
+        assert!(
+            said.starts_with(&format!("{} products created, 0 updated, 0 unchanged", rows.len())),
+            "{said}"
+        );
         wanted.extend(rows);
     }
     let shelf_before = shelf(&shop).await;
@@ -150,17 +204,30 @@ async fn real_files(shape: Shape, engine: Engine) {
     };
     again(&mut shop);
     assert_eq!(shelf(&shop).await, shelf_before);
-    let sold = shelf_before.values().flat_map(|(product, _)| list(&product["variants"]));
-    let sold = sold.clone().find(|variant| variant["options"] != json!({}) && variant["stock"].as_i64() > Some(0)).expect("a variant in stock");
+    let sold = shelf_before
+        .values()
+        .flat_map(|(product, _)| list(&product["variants"]));
+    let sold = sold
+        .clone()
+        .find(|variant| variant["options"] != json!({}) && variant["stock"].as_i64() > Some(0))
+        .expect("a variant in stock");
     let (sku, pieces) = (text(sold, "sku").to_owned(), sold["stock"].as_i64().unwrap_or_default());
     buy_and_refund(&shop, &sku).await;
     let shelf_after = shelf(&shop).await;
     again(&mut shop);
     assert_eq!(shelf(&shop).await, shelf_after);
     let stock = async |shop: &Shop| {
-        let found = shop.visitor.get(&format!("/api/products?sku={sku}")).send().await.is(200);
+        let found = shop
+            .visitor
+            .get(&format!("/api/products?sku={sku}"))
+            .send()
+            .await
+            .is(200);
         let variants = list(&found[0]["variants"]).to_vec();
-        variants.into_iter().find(|variant| variant["sku"] == *sku).and_then(|variant| variant["stock"].as_i64())
+        variants
+            .into_iter()
+            .find(|variant| variant["sku"] == *sku)
+            .and_then(|variant| variant["stock"].as_i64())
     };
     assert_eq!(stock(&shop).await, Some(pieces - 1));
     // What was exported is a file like any other.
@@ -169,7 +236,10 @@ async fn real_files(shape: Shape, engine: Engine) {
     let folder = tempfile::tempdir().expect("a folder");
     let exported = file(&folder, "export.csv", &exported.body);
     let said = imported(&beside(&mut shop, &exported, &[]));
-    assert!(said.starts_with("0 products created, 0 updated, 60 unchanged"), "{said}");
+    assert!(
+        said.starts_with("0 products created, 0 updated, 60 unchanged"),
+        "{said}"
+    );
     assert_eq!(shelf(&shop).await, shelf_after);
     // Who counted says so.
     for path in &files {
@@ -196,7 +266,10 @@ async fn real_files_on_postgres() {
 
 /// Products of a shop that is started on this folder.
 async fn products(data: &Path) -> Value {
-    let mut process = testkit::process::Process::start(testkit::process::Options { data: data.to_owned(), ..Default::default() });
+    let mut process = testkit::process::Process::start(testkit::process::Options {
+        data: data.to_owned(),
+        ..Default::default()
+    });
     process.wait_ready().await;
     let visitor = Client::connect(&process.base_url()).await;
     let found = visitor.get("/api/products?limit=100&sort=name").send().await.is(200);
@@ -208,7 +281,11 @@ async fn products(data: &Path) -> Value {
 async fn a_file_goes_in_without_a_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
-    let csv = file(&folder, "tools.csv", b"Handle,Title,Variant Price,Variant Inventory Qty\r\ntongs,Tongs,9.50,4\r\nawl,Awl,3,1\r\n");
+    let csv = file(
+        &folder,
+        "tools.csv",
+        b"Handle,Title,Variant Price,Variant Inventory Qty\r\ntongs,Tongs,9.50,4\r\nawl,Awl,3,1\r\n",
+    );
     let said = imported(&alone(&data, &csv));
     assert!(said.starts_with("2 products created, 0 updated, 0 unchanged"), "{said}");
     let found = products(&data).await;
@@ -232,7 +309,12 @@ async fn broken_rows_are_told_and_good_products_go_in() {
         last,Last,,,Z-1,5\n\
         open,\"Never closed,,,O-1,6\n";
     let csv = [csv.replace('\u{1}', "\u{fffd}").as_bytes()].concat();
-    let csv: Vec<u8> = String::from_utf8(csv).expect("UTF-8").split('\u{fffd}').map(|part| part.as_bytes().to_vec()).collect::<Vec<_>>().join(&0xe9);
+    let csv: Vec<u8> = String::from_utf8(csv)
+        .expect("UTF-8")
+        .split('\u{fffd}')
+        .map(|part| part.as_bytes().to_vec())
+        .collect::<Vec<_>>()
+        .join(&0xe9);
     let csv = file(&folder, "broken.csv", &csv);
     let done = alone(&data, &csv);
     let said = out(&done);
@@ -263,7 +345,10 @@ async fn what_is_no_product_file_changes_nothing() {
         let done = alone(&data, &csv);
         let why = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(1), "{name}: {}{why}", out(&done));
-        assert!(why.starts_with("ironmonger: ") && why.trim_end().lines().count() == 1, "{name}: {why}");
+        assert!(
+            why.starts_with("ironmonger: ") && why.trim_end().lines().count() == 1,
+            "{name}: {why}"
+        );
     }
     let gone = alone(&data, &folder.path().join("no-such-file.csv"));
     assert_eq!(gone.status.code(), Some(1));
@@ -280,7 +365,11 @@ fn memory_kb(id: u32) -> Option<u64> {
 /// A file of many products in one pass, in bounded memory: by the program alone, and beside a server.
 #[tokio::test]
 async fn a_long_file_needs_little_memory() {
-    let count: u64 = if std::env::var_os("IRONMONGER_LONG").is_some() { 100_000 } else { 10_000 };
+    let count: u64 = if std::env::var_os("IRONMONGER_LONG").is_some() {
+        100_000
+    } else {
+        10_000
+    };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("many.csv");
     let mut csv = std::fs::File::create(&path).expect("the folder can be written");
@@ -289,7 +378,12 @@ async fn a_long_file_needs_little_memory() {
 
     let (data, started) = (folder.path().join("data"), std::time::Instant::now());
     let mut child = Command::new(binary())
-        .args(["import", path.to_str().expect("a path"), "--data", data.to_str().expect("a path")])
+        .args([
+            "import",
+            path.to_str().expect("a path"),
+            "--data",
+            data.to_str().expect("a path"),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -302,7 +396,11 @@ async fn a_long_file_needs_little_memory() {
     }
     let done = child.wait_with_output().expect("it has ended");
     let said = imported(&done);
-    println!("{count} products in {:.1} s and {} MB: {said}", started.elapsed().as_secs_f64(), most >> 10);
+    println!(
+        "{count} products in {:.1} s and {} MB: {said}",
+        started.elapsed().as_secs_f64(),
+        most >> 10
+    );
     assert!(said.starts_with(&format!("{count} products created")), "{said}");
     assert!(most > 0 && most <= MEMORY_MAX_KB, "{} MB", most >> 10);
 
@@ -313,7 +411,12 @@ async fn a_long_file_needs_little_memory() {
     println!("{count} products beside a server of {} MB", most >> 10);
     assert!(most <= MEMORY_MAX_KB, "{} MB", most >> 10);
     // It goes on selling out of the full shelves.
-    let found = shop.visitor.get("/api/products?inStock=true&sort=price&limit=1").send().await.is(200);
+    let found = shop
+        .visitor
+        .get("/api/products?inStock=true&sort=price&limit=1")
+        .send()
+        .await
+        .is(200);
     let sku = text(&found[0]["variants"][0], "sku").to_owned();
     buy_and_refund(&shop, &sku).await;
 }

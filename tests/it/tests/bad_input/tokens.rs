@@ -35,13 +35,23 @@ impl Forge {
             strange: SigningKey::from_bytes(&[7; 32]),
             head: parts.next().expect("a header"),
             claims: parts.next().expect("claims"),
-            public: shop.visitor.get("/.well-known/jwks.json").unchecked().send().await.is(200)["keys"][0].clone(),
+            public: shop
+                .visitor
+                .get("/.well-known/jwks.json")
+                .unchecked()
+                .send()
+                .await
+                .is(200)["keys"][0]
+                .clone(),
         }
     }
 
     fn sign(&self, key: &SigningKey, head: &Value, claims: &Value) -> String {
         let text = format!("{}.{}", write(head), write(claims));
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()).to_bytes()))
+        format!(
+            "{text}.{}",
+            URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()).to_bytes())
+        )
     }
 
     /// The shop's own signature over a header with another field.
@@ -57,7 +67,11 @@ impl Forge {
     /// A shared secret's signature over an administrator's claims.
     fn mac(&self, key: &[u8]) -> String {
         let head = with(&self.head, "alg", json!("HS256"));
-        let text = format!("{}.{}", write(&head), write(&with(&self.claims, "role", json!("admin"))));
+        let text = format!(
+            "{}.{}",
+            write(&head),
+            write(&with(&self.claims, "role", json!("admin")))
+        );
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
         mac.update(text.as_bytes());
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
@@ -65,7 +79,13 @@ impl Forge {
 
     /// What must not count, made from a token that does.
     fn bad(&self, good: &str) -> Vec<(&'static str, String)> {
-        let Forge { strange, head, claims, public, .. } = self;
+        let Forge {
+            strange,
+            head,
+            claims,
+            public,
+            ..
+        } = self;
         let key = URL_SAFE_NO_PAD.decode(text(public, "x")).expect("base64");
         let part = |at: usize| good.split('.').nth(at).expect("three parts");
         let (none, other) = (with(head, "alg", json!("none")), with(head, "alg", json!("None")));
@@ -78,14 +98,25 @@ impl Forge {
             ("too many parts", format!("{good}.x")),
             ("cut off", good[..good.len() - 5].into()),
             ("no signature", format!("{}.{}.", part(0), part(1))),
-            ("other claims", format!("{}.{}.{}", part(0), write(&with(claims, "role", json!("admin"))), part(2))),
+            (
+                "other claims",
+                format!(
+                    "{}.{}.{}",
+                    part(0),
+                    write(&with(claims, "role", json!("admin"))),
+                    part(2)
+                ),
+            ),
             ("alg none", format!("{}.{}.", write(&none), part(1))),
             ("alg none, signed", format!("{}.{}.{}", write(&other), part(1), part(2))),
             ("HS256 by the public key", self.mac(&key)),
             ("HS256 by nothing", self.mac(b"")),
             ("a stranger's key", self.sign(strange, head, claims)),
             ("a stranger's key without a kid", self.sign(strange, &foreign, claims)),
-            ("a key that it brings along", self.sign(strange, &with(head, "jwk", public.clone()), claims)),
+            (
+                "a key that it brings along",
+                self.sign(strange, &with(head, "jwk", public.clone()), claims),
+            ),
             ("wrong kid", self.head("kid", json!("other"))),
             ("SQL for a kid", self.head("kid", json!("' OR 1=1"))),
             ("critical extension", self.head("crit", json!(["x"]))),
@@ -93,7 +124,10 @@ impl Forge {
             ("other issuer", self.claim("iss", json!("elsewhere"))),
             ("other audience", self.claim("aud", json!("elsewhere"))),
             ("other type", self.claim("typ", json!("refresh"))),
-            ("subject of the wrong kind", self.claim("sub", json!("prd_01m7vxwbby2rq20axkq0vrfb2z"))),
+            (
+                "subject of the wrong kind",
+                self.claim("sub", json!("prd_01m7vxwbby2rq20axkq0vrfb2z")),
+            ),
             ("no such role", self.claim("role", json!("owner"))),
             ("claims that are none", self.sign(&self.own, head, &json!([1]))),
             ("very long", "x".repeat(50_000)),
@@ -143,11 +177,20 @@ pub async fn tokens(stage: &Stage) {
         for call in calls {
             let answer = call.send().await;
             assert_eq!(answer.status, 401, "{what}: {}", answer.text());
-            assert!(answer.header("www-authenticate").starts_with("Bearer"), "{what}: {:?}", answer.headers);
+            assert!(
+                answer.header("www-authenticate").starts_with("Bearer"),
+                "{what}: {:?}",
+                answer.headers
+            );
         }
     }
     for scheme in ["Basic dXNlcjpwYXNz", "Bearer", "bearer", "Token abc", "Bearer a b"] {
-        let answer = shop.visitor.get("/api/cart").header("authorization", scheme).send().await;
+        let answer = shop
+            .visitor
+            .get("/api/cart")
+            .header("authorization", scheme)
+            .send()
+            .await;
         assert_eq!(answer.status, 401, "{scheme}: {}", answer.text());
     }
     // Who brings credentials of their own is not refused for an old token.
