@@ -45,6 +45,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .rights(Rights::Owner)
                 .query::<ListQuery>()
                 .gives::<Vec<Order>>(200)
+                .refuses(&[(404, "not_found")])
                 .tells("List orders", "One's own, newest first; staff see all and may filter."),
         )
         .add(
