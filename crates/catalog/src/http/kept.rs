@@ -16,6 +16,9 @@ use wire::Problem;
 
 /// What is kept at the most: some hundred pages, or ten thousand products.
 const BYTES_MAX: usize = 8 << 20;
+/// What an answer takes beside its address and body: without it, empty answers to made-up addresses would be kept by
+/// the hundred thousand.
+const AROUND_BYTES: usize = 512;
 /// Longer answers are rare, and would push out many others.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
@@ -85,7 +88,7 @@ impl Shelf {
     }
 
     fn keep(&mut self, generation: u64, key: &str, answer: &Answer) {
-        let size = key.len() + answer.body.len();
+        let size = key.len() + answer.body.len() + AROUND_BYTES;
         // Something was committed while the answer was made.
         if self.generation != generation || size > ANSWER_BYTES_MAX {
             return;
@@ -143,5 +146,9 @@ mod tests {
             assert!(shelf.bytes <= BYTES_MAX);
         }
         assert!(shelf.answers.len() > 30);
+        for number in 0..100_000 {
+            shelf.keep(4, &number.to_string(), &answer(2));
+        }
+        assert!(shelf.answers.len() <= BYTES_MAX / AROUND_BYTES, "small ones count, too");
     }
 }
