@@ -122,13 +122,7 @@ pub async fn change(
     let currency = app.currency;
     app.db
         .write_once(once, move |tx| {
-            let kept = kept(tx, &which, currency)?;
-            if if_match
-                .as_deref()
-                .is_some_and(|tags| !names_catalogue(tags, kept.version))
-            {
-                return Err(Error::Stale);
-            }
+            let kept = kept(tx, &which, if_match.as_deref(), currency)?;
             let draft = domain::change(&kept, change.clone(), currency).map_err(Error::Invalid)?;
             revise(tx, &by, currency, &kept, draft)?;
             shown(tx, kept.id, currency)
@@ -150,13 +144,7 @@ pub async fn archive(
     let currency = app.currency;
     app.db
         .write_once(once, move |tx| {
-            let kept = kept(tx, &which, currency)?;
-            if if_match
-                .as_deref()
-                .is_some_and(|tags| !names_catalogue(tags, kept.version))
-            {
-                return Err(Error::Stale);
-            }
+            let kept = kept(tx, &which, if_match.as_deref(), currency)?;
             let now = tx.clock().now();
             rows::archive(tx, kept.id, kept.version, now)?;
             let facts = Facts {
@@ -351,13 +339,18 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
     Ok(true)
 }
 
-fn kept(tx: &mut Tx<'_>, which: &Ref, currency: Currency) -> Result<Kept, Error> {
+/// A product, unless it is not the one that the `If-Match` names.
+fn kept(tx: &mut Tx<'_>, which: &Ref, if_match: Option<&str>, currency: Currency) -> Result<Kept, Error> {
     let unknown = || Error::NoSuchProduct(which.clone());
     let id = match which {
         Ref::Product(id) => *id,
         _ => rows::product(tx, which, currency)?.ok_or_else(unknown)?.product.id,
     };
-    rows::kept(tx, Which::Ids(&[id]), currency)?.pop().ok_or_else(unknown)
+    let kept = rows::kept(tx, Which::Ids(&[id]), currency)?.pop().ok_or_else(unknown)?;
+    match if_match {
+        Some(tags) if !names_catalogue(tags, kept.version) => Err(Error::Stale),
+        _ => Ok(kept),
+    }
 }
 
 fn shown(tx: &mut Tx<'_>, id: ProductId, currency: Currency) -> Result<Tagged<Product>, Error> {
