@@ -1,7 +1,7 @@
 //! Orders among stand-ins for its neighbours: what calls that meet come to. The journeys run the real ones.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use ::store::Engine;
 use api::cart::Contents;
@@ -11,18 +11,19 @@ use api::payments::{PaymentStatus, Standing};
 use axum::Json;
 use axum::Router;
 use axum::routing::{get, post};
-use base::{CartId, Clock, Currency, Ids, Money, Quantity, SessionId, UserId};
+use base::{CartId, Currency, Ids, Money, Quantity, SessionId, UserId};
 use http::{Method, StatusCode};
 use serde_json::json;
-use serve::{Deps, Keys, Mode, Peers, Role, Secret, Shop, Stop};
-use wire::{Cx, Late, Peer, Problem};
+use serve::{Keys, Role};
+use testkit::service::local;
+use wire::{Cx, Peer, Problem};
 
 use super::{MINUTE, NOW, open, place, placing, read};
 
 /// Orders whose neighbours do as they are told.
 struct Street {
     db: ::store::Db,
-    orders: Late,
+    orders: Peer,
     keys: Keys,
     ada: UserId,
     /// What is in Ada's cart.
@@ -31,6 +32,8 @@ struct Street {
     available: Arc<AtomicI64>,
     /// What becomes of reservations: [`OPEN`], [`NONE_LEFT`] or [`DOWN`].
     held: Arc<AtomicI64>,
+    /// Whether the cart is in its next generation, with nothing in it.
+    emptied: Arc<AtomicBool>,
 }
 
 const OPEN: i64 = 0;
@@ -39,9 +42,8 @@ const DOWN: i64 = 2;
 
 impl Street {
     async fn open() -> Self {
-        let (clock, ids) = (Clock::paused(NOW), Ids::random());
+        let ids = Ids::random();
         let db = open(Engine::Memory).await;
-        let keys = Keys::new(&Secret::Shared(vec![7; 32]), &[], "test", clock.clone(), ids.clone());
         let ada = ids.next(NOW);
         let (cart, variant, product) = ((ids.next::<CartId>(NOW), 1), ids.next(NOW), ids.next(NOW));
         let available = Arc::new(AtomicI64::new(1));
@@ -79,10 +81,15 @@ impl Street {
             variant,
             quantity: Quantity::ONE,
         };
-        let contents = Contents {
-            cart: cart.0,
-            generation: cart.1,
-            lines: vec![pieces],
+        let emptied = Arc::new(AtomicBool::new(false));
+        let is_empty = emptied.clone();
+        let contents = move || {
+            let empty = is_empty.load(Ordering::Relaxed);
+            Contents {
+                cart: cart.0,
+                generation: cart.1 + i64::from(empty),
+                lines: if empty { Vec::new() } else { vec![pieces] },
+            }
         };
         let paid = Standing {
             payment: ids.next(NOW),
@@ -105,7 +112,7 @@ impl Street {
             (
                 "cart",
                 Router::new()
-                    .route("/internal/carts/{user}", get(move || async move { Json(contents) }))
+                    .route("/internal/carts/{user}", get(move || async move { Json(contents()) }))
                     .route("/internal/carts/clear", post(done)),
             ),
             (
@@ -115,34 +122,19 @@ impl Street {
                     .route("/internal/undo", post(|| async { Json(None::<Standing>) })),
             ),
         ];
-        let peers = peers.map(|(name, router)| {
-            let late = Late::new();
-            late.set(router);
-            Peer::local(name, late)
-        });
-        let deps = Deps {
-            clock,
-            ids,
-            keys: keys.clone(),
-            mode: Mode::Development,
-            shop: Shop {
-                name: "Test".into(),
-                currency: Currency::USD,
-            },
-            peers: Peers::new(peers),
-            stop: Stop::new(),
-        };
+        let peers = peers.map(|(name, router)| local(name, router));
+        let deps = testkit::service::deps(ids, peers);
+        let keys = deps.keys.clone();
         let part = crate::build(&deps, db.clone(), crate::Config::default());
-        let orders = Late::new();
-        orders.set(part.router.clone());
         Self {
             db,
-            orders,
+            orders: local("orders", part.router),
             keys,
             ada,
             cart,
             available,
             held,
+            emptied,
         }
     }
 
@@ -151,7 +143,7 @@ impl Street {
         let session = Ids::random().next::<SessionId>(NOW);
         let (token, _) = self.keys.sign_user(self.ada, Role::Customer, session, 60 * MINUTE);
         let token: Arc<str> = token.into();
-        let peer = Peer::local("orders", self.orders.clone()).speaking(Arc::new(move || token.clone()));
+        let peer = self.orders.clone().speaking(Arc::new(move || token.clone()));
         let cx = Cx::new("req", "usr");
         let call = peer.call(&cx, Method::POST, "/orders").json(&json!({}));
         match key {
@@ -203,4 +195,16 @@ async fn who_is_refused_at_once_is_decided_anew() {
     street.held.store(OPEN, Ordering::Relaxed);
     let placed = street.checkout(Some("k")).await.expect("there are some again");
     assert_eq!(placed.status, OrderStatus::Confirmed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_came_too_late_for_the_cart_is_remembered() {
+    let street = Street::open().await;
+    let (first, _) = place(&street.db, placing(street.ada, Some(street.cart), Some("k"))).await;
+    street.emptied.store(true, Ordering::Relaxed);
+    let mine = street.checkout(Some("late")).await.expect("its twin's order");
+    assert_eq!((mine.order_id, mine.status), (first.id, OrderStatus::Confirmed));
+    let ada = street.ada;
+    let kept = street.db.read(move |tx| crate::store::by_key(tx, ada, "late"));
+    assert_eq!(kept.await.expect("a read").map(|order| order.id), Some(first.id));
 }
