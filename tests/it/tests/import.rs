@@ -365,7 +365,7 @@ fn memory_kb(id: u32) -> Option<u64> {
 /// A file of many products in one pass, in bounded memory: by the program alone, and beside a server.
 #[tokio::test]
 async fn a_long_file_needs_little_memory() {
-    let count: u64 = if std::env::var_os("IRONMONGER_LONG").is_some() {
+    let count: u64 = if testkit::load::is_long() {
         100_000
     } else {
         10_000
