@@ -272,6 +272,7 @@ async fn drains(shape: Shape) {
     let product = shop.product("10", 5).await;
     let ada = shop.customer("ada").await;
     let buyer = ada.clone();
+    #[allow(clippy::disallowed_methods)] // Somebody who asks while the test does something else.
     let asked = tokio::spawn(async move { order_with(&buyer, &product, json!({ "paymentToken": "tok_slow" })).await });
     until("the checkout is under way", || async { !list(&ada.get("/api/orders").send().await.is(200)).is_empty() }).await;
     assert!(shop.fleet.terminate().await, "{}", shop.fleet.output());
