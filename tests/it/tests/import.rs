@@ -365,11 +365,7 @@ fn memory_kb(id: u32) -> Option<u64> {
 /// A file of many products in one pass, in bounded memory: by the program alone, and beside a server.
 #[tokio::test]
 async fn a_long_file_needs_little_memory() {
-    let count: u64 = if testkit::load::is_long() {
-        100_000
-    } else {
-        10_000
-    };
+    let count: u64 = if testkit::load::is_long() { 100_000 } else { 10_000 };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("many.csv");
     let mut csv = std::fs::File::create(&path).expect("the folder can be written");
