@@ -43,7 +43,7 @@ pub async fn checkout(
     );
     let Gathered { lines, cart } = match gathered? {
         Ok(gathered) => gathered,
-        Err(cart) => return twin_of_emptied_cart(app, cx, cart, arrived).await,
+        Err(cart) => return twin_of_emptied_cart(app, cx, caller.id, &key, cart, arrived).await,
     };
     let lines = match lines {
         Ok(lines) => lines,
@@ -171,15 +171,18 @@ fn visible(order: Order) -> Result<Order, Error> {
 async fn twin_of_emptied_cart(
     app: &Arc<App>,
     cx: &Cx,
+    user: UserId,
+    key: &Option<(String, String)>,
     cart: Option<(CartId, i64)>,
     arrived: Time,
 ) -> Result<Joined, Error> {
-    let Some((cart, generation)) = cart else {
+    let (cart, generation) = cart.ok_or(Error::Empty)?;
+    let before = (cart, generation - 1);
+    let order = app.db.read(move |tx| store::by_cart(tx, before.0, before.1)).await?;
+    if order.is_none_or(|order| order.updated_at < arrived) {
         return Err(Error::Empty);
-    };
-    let order = app.db.read(move |tx| store::by_cart(tx, cart, generation - 1)).await?;
-    match order {
-        Some(order) if order.updated_at >= arrived => join(app, cx, order).await,
-        _ => Err(Error::Empty),
     }
+    // Under its own key, too: a repeat comes later.
+    let order = twin(app, user, key, Some(before)).await?.ok_or(Error::Empty)?;
+    join(app, cx, order).await
 }
