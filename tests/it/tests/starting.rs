@@ -24,7 +24,10 @@ fn data(folder: &TempDir) -> String {
 fn options(data: &str, env: &[(&str, &str)], args: &[&str]) -> Options {
     Options {
         data: data.into(),
-        env: env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        env: env
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect(),
         args: args.iter().map(|arg| arg.to_string()).collect(),
         ..Default::default()
     }
@@ -35,7 +38,10 @@ fn options(data: &str, env: &[(&str, &str)], args: &[&str]) -> Options {
 fn sentence(said: &str) -> &str {
     let said = said.trim_end();
     let told = said.lines().find_map(|line| line.strip_prefix("ironmonger: "));
-    assert!(told.is_some() && !said.contains("panicked") && !said.contains("backtrace"), "{said}");
+    assert!(
+        told.is_some() && !said.contains("panicked") && !said.contains("backtrace"),
+        "{said}"
+    );
     &said[said.find("ironmonger: ").unwrap_or_default() + "ironmonger: ".len()..]
 }
 
@@ -46,7 +52,10 @@ async fn refuses(options: Options, words: &[&str]) {
     let output = process.output();
     let said = sentence(&output);
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(words.iter().all(|word| said.contains(word)), "{words:?} are not all in: {said}");
+    assert!(
+        words.iter().all(|word| said.contains(word)),
+        "{words:?} are not all in: {said}"
+    );
 }
 
 /// A command ends with exit code 1 and these words on standard error.
@@ -55,13 +64,17 @@ fn fails(done: &Output, words: &[&str]) {
     let said = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(1), "{said}");
     let said = sentence(&said);
-    assert!(words.iter().all(|word| said.contains(word)), "{words:?} are not all in: {said}");
+    assert!(
+        words.iter().all(|word| said.contains(word)),
+        "{words:?} are not all in: {said}"
+    );
 }
 
 #[track_caller]
 fn succeeds(done: &Output) -> String {
-    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&done.stdout).into_owned()
+    let [said, why] = [&done.stdout, &done.stderr].map(|stream| String::from_utf8_lossy(stream).into_owned());
+    assert_eq!(done.status.code(), Some(0), "{said}{why}");
+    said
 }
 
 #[tokio::test]
@@ -109,7 +122,16 @@ async fn one_folder_one_process() {
     first.wait_ready().await;
     refuses(options(&data, &[], &[]), &["another ironmonger", &data]).await;
     // The first one did not notice.
-    assert!(Client::connect(&first.base_url()).await.get("/ready").unchecked().send().await.status == 200);
+    assert!(
+        Client::connect(&first.base_url())
+            .await
+            .get("/ready")
+            .unchecked()
+            .send()
+            .await
+            .status
+            == 200
+    );
     assert!(first.terminate().await.success());
     let mut second = Process::start(options(&data, &[], &[]));
     second.wait_ready().await;
@@ -119,27 +141,71 @@ async fn one_folder_one_process() {
 async fn all_mistakes_are_told_at_once() {
     let folder = folder();
     let file = folder.path().join("shop.toml");
-    std::fs::write(&file, "colour = 1\n[ports]\ngatway = 3000\ncatalog = \"x\"\n[shop]\ncurrency = \"EURO\"\n").expect("a file");
+    std::fs::write(
+        &file,
+        "colour = 1\n[ports]\ngatway = 3000\ncatalog = \"x\"\n[shop]\ncurrency = \"EURO\"\n",
+    )
+    .expect("a file");
     let file = file.to_str().expect("a path");
     let data = data(&folder);
-    let env = [("IRONMONGER_TOKENS_ACCESS_MINUTES", "-1"), ("IRONMONGER_COLOUR", "red"), ("JWT_SECRET", "short")];
+    let env = [
+        ("IRONMONGER_TOKENS_ACCESS_MINUTES", "-1"),
+        ("IRONMONGER_COLOUR", "red"),
+        ("JWT_SECRET", "short"),
+    ];
     let done = run(&["serve", "--config", file, "--data", &data], &env);
-    let words = ["colour", "did you mean `ports.gateway`", "`ports.catalog`", "shop.currency", "tokens.access_minutes", "IRONMONGER_COLOUR", "secrets.jwt_secret"];
+    let words = [
+        "colour",
+        "did you mean `ports.gateway`",
+        "`ports.catalog`",
+        "shop.currency",
+        "tokens.access_minutes",
+        "IRONMONGER_COLOUR",
+        "secrets.jwt_secret",
+    ];
     fails(&done, &words);
-    assert!(!Path::new(&data).exists(), "nothing is made before the settings are right");
-    fails(&run(&["serve", "--config", "/no/such/file.toml"], &[]), &["/no/such/file.toml"]);
+    assert!(
+        !Path::new(&data).exists(),
+        "nothing is made before the settings are right"
+    );
+    fails(
+        &run(&["serve", "--config", "/no/such/file.toml"], &[]),
+        &["/no/such/file.toml"],
+    );
     std::fs::write(folder.path().join("bad.toml"), "[ports").expect("a file");
-    fails(&run(&["serve", "--config", folder.path().join("bad.toml").to_str().expect("a path")], &[]), &["bad.toml", "not TOML"]);
-    fails(&run(&["serve", "ordes", "--data", &data], &[]), &["no service called ordes", "orders"]);
+    fails(
+        &run(
+            &[
+                "serve",
+                "--config",
+                folder.path().join("bad.toml").to_str().expect("a path"),
+            ],
+            &[],
+        ),
+        &["bad.toml", "not TOML"],
+    );
+    fails(
+        &run(&["serve", "ordes", "--data", &data], &[]),
+        &["no service called ordes", "orders"],
+    );
 }
 
 #[tokio::test]
 async fn production_wants_what_is_safe() {
     let folder = folder();
     let data = data(&folder);
-    fails(&run(&["serve", "--production", "--data", &data], &[]), &["secrets.signing_key", "secrets.webhook_secret", "simulated"]);
-    let weak = [("JWT_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), ("IRONMONGER_PRODUCTION", "true")];
-    fails(&run(&["serve", "--data", &data], &weak), &["secrets.jwt_secret", "too weak"]);
+    fails(
+        &run(&["serve", "--production", "--data", &data], &[]),
+        &["secrets.signing_key", "secrets.webhook_secret", "simulated"],
+    );
+    let weak = [
+        ("JWT_SECRET", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("IRONMONGER_PRODUCTION", "true"),
+    ];
+    fails(
+        &run(&["serve", "--data", &data], &weak),
+        &["secrets.jwt_secret", "too weak"],
+    );
 }
 
 #[tokio::test]
@@ -156,7 +222,9 @@ async fn settings_are_shown_with_their_origin_and_without_secrets() {
     ];
     let said = succeeds(&run(&["config", "--config", file, "--data", "elsewhere"], &env));
     let line = |name: &str| {
-        let line = said.lines().find(|line| line.split(" =").next().is_some_and(|start| start.trim() == name));
+        let line = said
+            .lines()
+            .find(|line| line.split(" =").next().is_some_and(|start| start.trim() == name));
         line.unwrap_or_else(|| panic!("{name} is not shown:\n{said}"))
     };
     for (name, value, origin) in [
@@ -176,8 +244,16 @@ async fn settings_are_shown_with_their_origin_and_without_secrets() {
     let defaults = succeeds(&run(&["config", "--defaults"], &[]));
     let path = folder.path().join("defaults.toml");
     std::fs::write(&path, &defaults).expect("a file");
-    let same = |args: &[&str]| succeeds(&run(args, &[])).lines().map(|line| line.split('#').next().unwrap_or_default().trim().to_owned()).collect::<Vec<_>>();
-    assert_eq!(same(&["config", "--config", path.to_str().expect("a path")]), same(&["config"]));
+    let same = |args: &[&str]| {
+        succeeds(&run(args, &[]))
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        same(&["config", "--config", path.to_str().expect("a path")]),
+        same(&["config"])
+    );
 }
 
 #[tokio::test]
@@ -198,31 +274,75 @@ async fn secrets_are_made_once_and_kept_close() {
     // So tokens outlive the process.
     let guest = visitor.afresh().with_token(text(&session, "token"));
     guest.get("/api/cart").send().await.is(200);
-    assert!(!process.output().contains(secrets.lines().last().and_then(|line| line.split('"').nth(1)).expect("a secret")));
+    assert!(
+        !process.output().contains(
+            secrets
+                .lines()
+                .last()
+                .and_then(|line| line.split('"').nth(1))
+                .expect("a secret")
+        )
+    );
 }
 
 #[tokio::test]
 async fn admins_are_made_beside_a_server_and_without_one() {
     let folder = folder();
     let data = data(&folder);
-    let create = |email: &str, password: &str| run(&["admin", "create", "--email", email, "--password", password, "--data", &data], &[]);
+    let create = |email: &str, password: &str| {
+        run(
+            &[
+                "admin",
+                "create",
+                "--email",
+                email,
+                "--password",
+                password,
+                "--data",
+                &data,
+            ],
+            &[],
+        )
+    };
     assert!(succeeds(&create("one@example.com", "correct horse")).contains("one@example.com"));
     fails(&create("nobody", "correct horse"), &["e-mail"]);
     fails(&create("three@example.com", "short"), &["assword"]);
     let mut process = Process::start(options(&data, &[], &[]));
     process.wait_ready().await;
-    succeeds(&process.run(&["admin", "create", "--email", "two@example.com", "--password", "battery staple"]));
+    succeeds(&process.run(&[
+        "admin",
+        "create",
+        "--email",
+        "two@example.com",
+        "--password",
+        "battery staple",
+    ]));
     // An account gets the role.
     let visitor = Client::connect(&process.base_url()).await;
     let account = json!({ "email": "ada@example.com", "password": "password1" });
     visitor.post("/api/auth/register", account).send().await.is(201);
-    succeeds(&process.run(&["admin", "create", "--email", "ada@example.com", "--password", "password2"]));
-    for (email, password) in [("one@example.com", "correct horse"), ("two@example.com", "battery staple"), ("ada@example.com", "password2")] {
+    succeeds(&process.run(&[
+        "admin",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password",
+        "password2",
+    ]));
+    for (email, password) in [
+        ("one@example.com", "correct horse"),
+        ("two@example.com", "battery staple"),
+        ("ada@example.com", "password2"),
+    ] {
         let login = json!({ "email": email, "password": password });
         let session = visitor.post("/api/auth/login", login).send().await.is(200);
         assert_eq!(session["user"]["role"], "admin");
         let admin = visitor.with_token(text(&session, "token"));
-        admin.post("/api/products", json!({ "name": email, "price": 1 })).send().await.is(201);
+        admin
+            .post("/api/products", json!({ "name": email, "price": 1 }))
+            .send()
+            .await
+            .is(201);
     }
 }
 
@@ -236,7 +356,12 @@ async fn the_first_admin_acts_once() {
         let mut process = Process::start(options(&data, &env(password), &[]));
         process.wait_ready().await;
         let visitor = Client::connect(&process.base_url()).await;
-        let login = |password: &str| visitor.post("/api/auth/login", json!({ "email": "boss@example.com", "password": password }));
+        let login = |password: &str| {
+            visitor.post(
+                "/api/auth/login",
+                json!({ "email": "boss@example.com", "password": password }),
+            )
+        };
         login("the first password").send().await.is(200);
         login("another password").send().await.refused(401, "wrong_credentials");
         assert!(process.terminate().await.success());
@@ -255,11 +380,19 @@ async fn the_sample_fills_an_empty_catalogue_only() {
         let mut categories = each(&found, "category");
         categories.sort_unstable();
         categories.dedup();
-        assert!(list(&found).len() >= 24 && list(&found).len() < 48, "{}", list(&found).len());
+        assert!(
+            list(&found).len() >= 24 && list(&found).len() < 48,
+            "{}",
+            list(&found).len()
+        );
         assert!(categories.len() >= 6, "{categories:?}");
         assert!(list(&found).iter().any(|product| list(&product["variants"]).len() > 1));
         let first = visitor.get("/api/products/1").send().await.is(200);
-        assert_eq!((list(&first["variants"]).len(), list(&first["options"]).len()), (1, 0), "number 1 is a simple product");
+        assert_eq!(
+            (list(&first["variants"]).len(), list(&first["options"]).len()),
+            (1, 0),
+            "number 1 is a simple product"
+        );
         assert!(first["stock"].as_i64() > Some(0));
         assert!(process.terminate().await.success());
         process.start_again();
@@ -274,7 +407,10 @@ async fn drains(shape: Shape) {
     let buyer = ada.clone();
     #[allow(clippy::disallowed_methods)] // Somebody who asks while the test does something else.
     let asked = tokio::spawn(async move { order_with(&buyer, &product, json!({ "paymentToken": "tok_slow" })).await });
-    until("the checkout is under way", || async { !list(&ada.get("/api/orders").send().await.is(200)).is_empty() }).await;
+    until("the checkout is under way", || async {
+        !list(&ada.get("/api/orders").send().await.is(200)).is_empty()
+    })
+    .await;
     assert!(shop.fleet.terminate().await, "{}", shop.fleet.output());
     let placed = asked.await.expect("an answer");
     assert_eq!(text(&placed, "status"), "confirmed");
@@ -307,20 +443,78 @@ async fn the_doctor_finds_every_kind_of_fault() {
     let doctor = |shop: &mut Shop| shop.fleet.process("gateway").run(&["doctor", "--rested", "0"]);
     at_rest(&shop).await;
     let done = doctor(&mut shop);
-    assert!(succeeds(&done).contains("The books balance: 2 orders"), "{}", String::from_utf8_lossy(&done.stdout));
+    assert!(
+        succeeds(&done).contains("The books balance: 2 orders"),
+        "{}",
+        String::from_utf8_lossy(&done.stdout)
+    );
     assert!(shop.fleet.terminate().await);
     let kept = folder();
     copy(&shop.data(), kept.path());
     let faults: [(&str, &str, String, &str, &str); 9] = [
-        ("stock", "catalog", format!("UPDATE catalog_stock SET on_hand = on_hand + 1 WHERE variant_id = '{variant}'"), "STOCK-1", &variant),
-        ("reserved", "catalog", format!("UPDATE catalog_stock SET reserved = 0 WHERE variant_id = '{variant}'"), "STOCK-1", &variant),
-        ("reservation", "catalog", format!("DELETE FROM catalog_reservation WHERE order_id = '{paid}'"), "STOCK-1", &paid),
-        ("captured", "payments", format!("UPDATE payments_payment SET captured = captured + 1 WHERE order_id = '{paid}'"), "PAY-1", &paid),
-        ("payment", "payments", format!("DELETE FROM payments_payment WHERE order_id = '{paid}'"), "PAY-1", &paid),
-        ("statement", "simulated", "UPDATE simulated_charge SET amount = amount - 1 WHERE status = 'captured'".into(), "PAY-1", "att_"),
-        ("pending", "orders", format!("UPDATE orders_order SET expires_at = 1, resume_at = NULL WHERE id = '{open}'"), "ORD-1", &open),
-        ("unrested", "orders", format!("UPDATE orders_order SET resume_at = 1 WHERE id = '{paid}'"), "ORD-1", &paid),
-        ("event", "events", format!("DELETE FROM events_event WHERE subject = '{paid}' AND kind = 'OrderConfirmed'"), "EVT-1", &paid),
+        (
+            "stock",
+            "catalog",
+            format!("UPDATE catalog_stock SET on_hand = on_hand + 1 WHERE variant_id = '{variant}'"),
+            "STOCK-1",
+            &variant,
+        ),
+        (
+            "reserved",
+            "catalog",
+            format!("UPDATE catalog_stock SET reserved = 0 WHERE variant_id = '{variant}'"),
+            "STOCK-1",
+            &variant,
+        ),
+        (
+            "reservation",
+            "catalog",
+            format!("DELETE FROM catalog_reservation WHERE order_id = '{paid}'"),
+            "STOCK-1",
+            &paid,
+        ),
+        (
+            "captured",
+            "payments",
+            format!("UPDATE payments_payment SET captured = captured + 1 WHERE order_id = '{paid}'"),
+            "PAY-1",
+            &paid,
+        ),
+        (
+            "payment",
+            "payments",
+            format!("DELETE FROM payments_payment WHERE order_id = '{paid}'"),
+            "PAY-1",
+            &paid,
+        ),
+        (
+            "statement",
+            "simulated",
+            "UPDATE simulated_charge SET amount = amount - 1 WHERE status = 'captured'".into(),
+            "PAY-1",
+            "att_",
+        ),
+        (
+            "pending",
+            "orders",
+            format!("UPDATE orders_order SET expires_at = 1, resume_at = NULL WHERE id = '{open}'"),
+            "ORD-1",
+            &open,
+        ),
+        (
+            "unrested",
+            "orders",
+            format!("UPDATE orders_order SET resume_at = 1 WHERE id = '{paid}'"),
+            "ORD-1",
+            &paid,
+        ),
+        (
+            "event",
+            "events",
+            format!("DELETE FROM events_event WHERE subject = '{paid}' AND kind = 'OrderConfirmed'"),
+            "EVT-1",
+            &paid,
+        ),
     ];
     for (name, service, sql, rule, place) in faults {
         let planted = folder();
@@ -329,14 +523,41 @@ async fn the_doctor_finds_every_kind_of_fault() {
         let changed = db.execute(&sql, []).unwrap_or_else(|fault| panic!("{sql}: {fault}"));
         assert!(changed > 0, "{sql} changes nothing");
         drop(db);
-        let done = run(&["doctor", "--rested", "0", "--data", planted.path().to_str().expect("a path")], &[]);
+        let done = run(
+            &[
+                "doctor",
+                "--rested",
+                "0",
+                "--data",
+                planted.path().to_str().expect("a path"),
+            ],
+            &[],
+        );
         let said = String::from_utf8_lossy(&done.stdout);
-        assert_eq!(done.status.code(), Some(1), "{name}: {said}{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(
+            done.status.code(),
+            Some(1),
+            "{name}: {said}{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         let told = said.lines().any(|line| line.starts_with(rule) && line.contains(place));
         assert!(told, "{name}: {rule} at {place} is not told:\n{said}");
     }
-    let done = run(&["doctor", "--rested", "0", "--data", kept.path().to_str().expect("a path")], &[]);
-    assert!(succeeds(&done).contains("The books balance: 2 orders"), "{}", String::from_utf8_lossy(&done.stdout));
+    let done = run(
+        &[
+            "doctor",
+            "--rested",
+            "0",
+            "--data",
+            kept.path().to_str().expect("a path"),
+        ],
+        &[],
+    );
+    assert!(
+        succeeds(&done).contains("The books balance: 2 orders"),
+        "{}",
+        String::from_utf8_lossy(&done.stdout)
+    );
 }
 
 /// Waits until every event is in the log and nothing is left to be done but what waits for a payer.
@@ -344,7 +565,11 @@ async fn at_rest(shop: &Shop) {
     let books = shop.books();
     until("the shop is at rest", || async {
         let unrest = books.unrest(0).await;
-        if unrest.iter().all(|what| what.ends_with("is pending")) { Ok(()) } else { Err(unrest) }
+        if unrest.iter().all(|what| what.ends_with("is pending")) {
+            Ok(())
+        } else {
+            Err(unrest)
+        }
     })
     .await;
 }
@@ -362,13 +587,27 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn the_command_line_helps() {
     let said = succeeds(&run(&["--help"], &[]));
-    for command in ["serve", "import", "admin", "migrate", "config", "doctor", "openapi", "--data", "--config", "--production"] {
+    for command in [
+        "serve",
+        "import",
+        "admin",
+        "migrate",
+        "config",
+        "doctor",
+        "openapi",
+        "--data",
+        "--config",
+        "--production",
+    ] {
         assert!(said.contains(command), "{command}");
     }
     assert!(succeeds(&run(&["--version"], &[])).starts_with("ironmonger "));
     let done = run(&["srve"], &[]);
     assert_eq!(done.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&done.stderr).contains("serve"), "it helps with misspelt commands");
+    assert!(
+        String::from_utf8_lossy(&done.stderr).contains("serve"),
+        "it helps with misspelt commands"
+    );
     let document: Value = serde_json::from_str(&succeeds(&run(&["openapi"], &[]))).expect("JSON");
     assert_eq!(document["openapi"], "3.1.0");
 }
