@@ -121,7 +121,8 @@ async fn read(books: &Books, now: Time, rested: Duration) -> Result<Report> {
             continue;
         };
         report.orders += 1;
-        let overdue = order.status == OrderStatus::Pending && now.since(order.expires_at) >= rested;
+        // Whose window has not ended waits for a payer, however little rest is asked for.
+        let overdue = order.status == OrderStatus::Pending && now >= order.expires_at.after(rested);
         if now.since(order.updated_at) < rested || order.status == OrderStatus::Pending && !overdue {
             report.unrested += 1;
             continue;
