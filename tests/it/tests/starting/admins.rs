@@ -1,0 +1,86 @@
+//! How people become administrators.
+
+use super::*;
+
+#[tokio::test]
+async fn admins_are_made_beside_a_server_and_without_one() {
+    let folder = folder();
+    let data = data(&folder);
+    let create = |email: &str, password: &str| {
+        run(
+            &[
+                "admin",
+                "create",
+                "--email",
+                email,
+                "--password",
+                password,
+                "--data",
+                &data,
+            ],
+            &[],
+        )
+    };
+    assert!(succeeds(&create("one@example.com", "correct horse")).contains("one@example.com"));
+    fails(&create("nobody", "correct horse"), &["e-mail"]);
+    fails(&create("three@example.com", "short"), &["assword"]);
+    let mut process = Process::start(options(&data, &[], &[]));
+    process.wait_ready().await;
+    succeeds(&process.run(&[
+        "admin",
+        "create",
+        "--email",
+        "two@example.com",
+        "--password",
+        "battery staple",
+    ]));
+    // An account gets the role.
+    let visitor = Client::connect(&process.base_url()).await;
+    let account = json!({ "email": "ada@example.com", "password": "password1" });
+    visitor.post("/api/auth/register", account).send().await.is(201);
+    succeeds(&process.run(&[
+        "admin",
+        "create",
+        "--email",
+        "ada@example.com",
+        "--password",
+        "password2",
+    ]));
+    for (email, password) in [
+        ("one@example.com", "correct horse"),
+        ("two@example.com", "battery staple"),
+        ("ada@example.com", "password2"),
+    ] {
+        let login = json!({ "email": email, "password": password });
+        let session = visitor.post("/api/auth/login", login).send().await.is(200);
+        assert_eq!(session["user"]["role"], "admin");
+        let admin = visitor.with_token(text(&session, "token"));
+        admin
+            .post("/api/products", json!({ "name": email, "price": 1 }))
+            .send()
+            .await
+            .is(201);
+    }
+}
+
+/// The first admin of the environment acts only while there is none.
+#[tokio::test]
+async fn the_first_admin_acts_once() {
+    let folder = folder();
+    let data = data(&folder);
+    let env = |password: &'static str| [("ADMIN_EMAIL", "boss@example.com"), ("ADMIN_PASSWORD", password)];
+    for password in ["the first password", "another password"] {
+        let mut process = Process::start(options(&data, &env(password), &[]));
+        process.wait_ready().await;
+        let visitor = Client::connect(&process.base_url()).await;
+        let login = |password: &str| {
+            visitor.post(
+                "/api/auth/login",
+                json!({ "email": "boss@example.com", "password": password }),
+            )
+        };
+        login("the first password").send().await.is(200);
+        login("another password").send().await.refused(401, "wrong_credentials");
+        assert!(process.terminate().await.success());
+    }
+}
