@@ -67,7 +67,7 @@ async fn the_doctor_finds_every_kind_of_fault() {
             "simulated",
             "UPDATE simulated_charge SET amount = amount - 1 WHERE status = 'captured'".into(),
             "PAY-1",
-            "att_",
+            &paid,
         ),
         (
             "pending",
