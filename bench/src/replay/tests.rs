@@ -20,31 +20,16 @@ async fn fits_the_tables_of_the_services() {
     catalog.write(stock_one).await.unwrap();
     catalog.close().await;
     let replay = Replay::open(settings).await.unwrap();
-    let now = replay.cart.clock().now();
-    let mut buyer = Buyer {
-        user: replay.ids.next(now),
-        cart: replay.ids.next(now),
-        version: 0,
-        turn: 0,
-    };
+    let mut buyer = replay.buyer(0);
     for _ in 0..3 {
         replay.purchase(&mut buyer).await.unwrap();
     }
-    let confirmed = replay.orders.read(|tx| {
+    let confirmed = replay.dbs[1].read(|tx| {
         let sql = "SELECT COUNT(*) FROM orders_order WHERE status = 'confirmed'";
         tx.one(sql, &[], |row| row.get::<i64>(0))
     });
     assert_eq!(confirmed.await.map_err(|fault: Error| fault).unwrap(), 3);
-    let commits: u64 = [
-        &replay.cart,
-        &replay.orders,
-        &replay.catalog,
-        &replay.payments,
-        &replay.simulated,
-    ]
-    .iter()
-    .map(|db| db.figures().commits)
-    .sum();
+    let commits: u64 = replay.dbs.iter().map(|db| db.figures().commits).sum();
     assert!(commits >= 27, "{commits}");
     replay.close().await;
 }
