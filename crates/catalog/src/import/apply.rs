@@ -24,6 +24,8 @@ const BATCH: usize = 200;
 const BATCH_BYTES: u64 = 2 << 20;
 /// Batches that wait for the database while the file is read on.
 const BATCHES_WAITING: usize = 1;
+/// New products after which the engine plans anew: fewer change nothing about what is best.
+const MANY: u64 = 500;
 /// How often a batch is tried again while the database has more work than it can take in.
 const TRIES: u32 = 100;
 /// The wait between those.
@@ -92,6 +94,12 @@ pub async fn import(
             products,
             failed_rows: report.failed_rows,
         });
+    }
+    if report.created >= MANY {
+        let done: Result<(), store::Error> = db.write(rows::analyze).await;
+        if let Err(fault) = done {
+            tracing::info!(%fault, "the tables are looked at later; reads are slower until then");
+        }
     }
     match reading.await {
         Ok(Ok(())) => Ok(report),
