@@ -9,7 +9,7 @@ use api::Ref;
 use api::orders::{HandOver, OrderStatus, Ownership, PayOrder};
 use api::payments::{PaymentStatus, Standing};
 use base::{Money, OrderId, Page, UserId};
-use serve::Caller;
+use serve::{Caller, Known};
 use tokio::time::Instant;
 use wire::Cx;
 
@@ -91,6 +91,7 @@ pub async fn cancel(
     cx: &Cx,
     caller: &Caller,
     order: Ref,
+    known: Known,
     once: Option<Once>,
     reason: Option<String>,
 ) -> Result<Joined, Error> {
@@ -117,6 +118,7 @@ pub async fn cancel(
                     Err(::store::Error::KeyReused.into())
                 };
             }
+            known.permits(&order.tag())?;
             let (mut order, event) = order
                 .cancel(key.clone(), reason.clone(), &by, resume_at, now)
                 .map_err(Error::Illegal)?;
@@ -163,12 +165,13 @@ pub async fn set_status(
     cx: &Cx,
     caller: &Caller,
     order: Ref,
+    known: Known,
     once: Option<Once>,
     status: OrderStatus,
     reason: Option<String>,
 ) -> Result<Joined, Error> {
     if status == OrderStatus::Cancelled {
-        return cancel(app, cx, caller, order, once, reason).await;
+        return cancel(app, cx, caller, order, known, once, reason).await;
     }
     let reason = reasonable(reason)?;
     let id = get(app, caller, order).await?.id;
@@ -178,6 +181,7 @@ pub async fn set_status(
         .db
         .write_once(once, move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
+            known.permits(&order.tag())?;
             let from = order.status;
             let (mut order, event) = order
                 .advance(status, reason.clone(), &by, now)

@@ -13,11 +13,12 @@ use base::{Cursor, OrderId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serve::{
-    Body, Created, Declared, In, Json, Path, Query, Reply, Rights, Route, Routes, Service, Staff, User, Write, listed,
-    no_content,
+    Body, Created, Declared, In, Json, Known, Path, Query, Reply, Rights, Route, Routes, Service, Staff, User, Write,
+    listed, no_content, not_modified,
 };
 use wire::Problem;
 
+use crate::actions::Joined;
 use crate::error::Error;
 use crate::store::Filter;
 use crate::{App, actions, consumers, view};
@@ -62,6 +63,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .rights(Rights::Owner)
                 .param("id", order_id)
                 .gives::<Order>(200)
+                .gives_nothing(304)
                 .refuses(&[(404, "not_found")])
                 .tells("Read an order", "With its items, totals and history of states."),
         )
@@ -71,7 +73,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .param("id", order_id)
                 .takes::<SetStatus>()
                 .gives::<Order>(200)
-                .refuses(&[(404, "not_found"), (409, "illegal_transition")])
+                .refuses(&[(404, "not_found"), (409, "illegal_transition"), (412, "precondition_failed")])
                 .tells("Move an order forward", "confirmed → processing → shipped → delivered; moves may skip, none goes back."),
         )
         .add(
@@ -81,7 +83,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .param("id", order_id)
                 .takes::<Cancel>()
                 .gives::<Order>(200)
-                .refuses(&[(404, "not_found"), (409, "illegal_transition")])
+                .refuses(&[(404, "not_found"), (409, "illegal_transition"), (412, "precondition_failed")])
                 .tells("Cancel an order", "From pending, confirmed or processing. Stock goes back and the payment is voided or refunded, once."),
         )
         .add(Route::post("/internal/orders/pay", pay))
@@ -122,7 +124,9 @@ async fn place(
 ) -> Result<Response, Error> {
     let joined = actions::checkout(&app, &cx, &caller, once, body).await?;
     let at = format!("/api/orders/{}", joined.order.id);
+    let tag = joined.order.tag();
     Ok(Created::new(at, view::placed(joined.order))
+        .tagged(tag)
         .replayed(joined.replayed)
         .into_response())
 }
@@ -174,10 +178,22 @@ async fn page_of(
     Ok(listed(uri, orders.into_iter().map(view::order).collect(), next))
 }
 
-async fn get(State(app): Shop, User(caller): User, Path(id): Path<String>) -> Result<Json<Order>, Error> {
-    actions::get(&app, &caller, Ref::new(&id))
-        .await
-        .map(|order| Json(view::order(order)))
+async fn get(State(app): Shop, User(caller): User, Path(id): Path<String>, known: Known) -> Result<Response, Error> {
+    let order = actions::get(&app, &caller, Ref::new(&id)).await?;
+    let tag = order.tag();
+    Ok(match known.is_fresh(&tag) {
+        true => not_modified(&tag),
+        false => Reply::ok(view::order(order)).tagged(tag).into_response(),
+    })
+}
+
+/// An order that a call changed.
+fn changed(joined: Joined) -> Response {
+    let tag = joined.order.tag();
+    Reply::ok(view::order(joined.order))
+        .tagged(tag)
+        .replayed(joined.replayed)
+        .into_response()
 }
 
 async fn set_status(
@@ -185,12 +201,12 @@ async fn set_status(
     Staff(caller): Staff,
     In(cx): In,
     Path(id): Path<String>,
+    known: Known,
     Write { body, once }: Write<SetStatus>,
 ) -> Result<Response, Error> {
-    let moved = actions::set_status(&app, &cx, &caller, Ref::new(&id), once, body.status, body.reason).await?;
-    Ok(Reply::ok(view::order(moved.order))
-        .replayed(moved.replayed)
-        .into_response())
+    let order = Ref::new(&id);
+    let moved = actions::set_status(&app, &cx, &caller, order, known, once, body.status, body.reason);
+    Ok(changed(moved.await?))
 }
 
 async fn cancel(
@@ -198,12 +214,11 @@ async fn cancel(
     User(caller): User,
     In(cx): In,
     Path(id): Path<String>,
+    known: Known,
     Write { body, once }: Write<Cancel>,
 ) -> Result<Response, Error> {
-    let joined = actions::cancel(&app, &cx, &caller, Ref::new(&id), once, body.reason).await?;
-    Ok(Reply::ok(view::order(joined.order))
-        .replayed(joined.replayed)
-        .into_response())
+    let called_off = actions::cancel(&app, &cx, &caller, Ref::new(&id), known, once, body.reason);
+    Ok(changed(called_off.await?))
 }
 
 async fn pay(State(app): Shop, _: Service, In(cx): In, Body(body): Body<PayOrder>) -> Result<Json<Order>, Error> {

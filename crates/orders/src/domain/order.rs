@@ -299,6 +299,11 @@ impl Order {
         }
     }
 
+    /// The tag of its version, as `ETag` has it.
+    pub fn tag(&self) -> String {
+        format!("\"{}\"", self.version)
+    }
+
     /// Moves a confirmed order forward. Moves may skip a state; none goes back.
     pub fn advance(
         mut self,
