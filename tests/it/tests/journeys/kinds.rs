@@ -149,3 +149,38 @@ async fn a_shared_secret_signs_tokens() {
     assert_eq!(text(&ada.checkout().await, "status"), "confirmed");
     assert!(!keys.header("strict-transport-security").is_empty());
 }
+
+/// A shop whose cart is down goes on with the rest: what needs the cart says so, a guest's cart follows later.
+#[tokio::test]
+async fn a_service_that_is_down_takes_nobody_along() {
+    let mut shop = Shop::start(Shape::Split, Engine::Sqlite, &[]).await;
+    let product = shop.product("10", 9).await;
+    let name = shop.name("ada");
+    register(&shop, json!({ "username": name })).await;
+    let session = it::guest(&shop).await;
+    let guest = of(&shop, &session);
+    guest.add(&product, 2).await;
+    shop.fleet.kill9("cart");
+    let refused = guest.get("/api/cart").send().await;
+    refused.refused(503, "unavailable");
+    assert!(!refused.header("retry-after").is_empty(), "{:?}", refused.headers);
+    let ready = shop.visitor.get("/ready").unchecked().send().await;
+    assert_eq!(ready.refused(503, "not_ready")["parts"]["cart"], "not ready");
+    shop.visitor.get("/health").unchecked().send().await.is(200);
+    shop.visitor.get("/api/products").send().await.is(200);
+    let login = json!({ "username": name, "password": "password1", "guestToken": session["token"] });
+    let session = shop.visitor.post("/api/auth/login", login).send().await.is(200);
+    assert_eq!(text(&session["merge"], "status"), "pending");
+    let ada = of(&shop, &session);
+    let items = json!({ "items": [{ "productId": product["id"] }] });
+    assert_eq!(
+        text(&ada.post("/api/orders", items).send().await.is(201), "status"),
+        "confirmed"
+    );
+    shop.fleet.restart("cart").await;
+    until("the guest's cart has followed", || async {
+        let cart = ada.get("/api/cart").send().await;
+        cart.status == 200 && cart.value()["itemCount"] == 2
+    })
+    .await;
+}

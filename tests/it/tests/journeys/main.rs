@@ -48,7 +48,7 @@ fn all(shop: &Shop) -> Vec<Journey<'_>> {
         paying: declined_then_paid, provider_is_moody, provider_is_slow, outcome_was_lost, cash_on_delivery,
             refunds, payments_are_private, amounts_are_checked;
         orders: cancelled_when_pending, cancelled_when_confirmed, cancelled_when_processing, too_late_to_cancel,
-            forward_only, orders_are_private, history_is_told;
+            forward_only, orders_are_private, orders_have_tags, history_is_told;
         keys: twice_is_once, other_body_is_refused, every_write_takes_a_key, no_key_without_a_token,
             credentials_are_never_stored;
         edge: pages, services_answer_like_the_gateway, internals_are_closed, requests_are_traced,

@@ -188,6 +188,39 @@ pub async fn orders_are_private(shop: &Shop) {
     assert_eq!(text(&flo.order(&placed["orderId"]).await, "status"), "confirmed");
 }
 
+/// An order's tag: a copy that is fresh, and a change that was meant for another state.
+pub async fn orders_have_tags(shop: &Shop) {
+    let product = shop.product("27", 9).await;
+    let ian = shop.customer("ian").await;
+    let items = json!({ "items": [{ "productId": product["id"] }] });
+    let placed = ian.post("/api/orders", items).send().await;
+    let tag = placed.header("etag").to_owned();
+    let placed = placed.is(201);
+    let path = format!("/api/orders/{}", text(&placed, "orderId"));
+    assert_eq!(ian.get(&path).header("if-none-match", &tag).send().await.status, 304);
+    let status = |status: &str| shop.admin.put(&at(&placed, "status"), json!({ "status": status }));
+    let moved = status("processing").header("if-match", &tag).send().await;
+    let new_tag = moved.header("etag").to_owned();
+    assert_eq!(moved.is(200)["status"], "processing");
+    status("shipped")
+        .header("if-match", &tag)
+        .send()
+        .await
+        .refused(412, "precondition_failed");
+    let cancel = || ian.put(&at(&placed, "cancel"), json!({}));
+    cancel()
+        .header("if-match", &tag)
+        .send()
+        .await
+        .refused(412, "precondition_failed");
+    let read = ian.get(&path).header("if-none-match", &tag).send().await;
+    assert_eq!((read.status, read.header("etag")), (200, new_tag.as_str()));
+    assert_eq!(
+        cancel().header("if-match", &new_tag).send().await.is(200)["status"],
+        "cancelled"
+    );
+}
+
 /// Who did what, when and why.
 pub async fn history_is_told(shop: &Shop) {
     let product = shop.product("26", 9).await;
