@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::store::Once;
 use api::Ref;
-use api::orders::{HandOver, OrderStatus, Ownership, PayOrder};
+use api::orders::{HandOver, OrderStatus, Ownership, PayOrder, SetStatus};
 use api::payments::{PaymentStatus, Standing};
 use base::{Money, OrderId, Page, UserId};
 use serve::{Caller, Known};
@@ -167,9 +167,9 @@ pub async fn set_status(
     order: Ref,
     known: Known,
     once: Option<Once>,
-    status: OrderStatus,
-    reason: Option<String>,
+    asked: SetStatus,
 ) -> Result<Joined, Error> {
+    let SetStatus { status, reason } = asked;
     if status == OrderStatus::Cancelled {
         return cancel(app, cx, caller, order, known, once, reason).await;
     }

@@ -205,7 +205,7 @@ async fn set_status(
     Write { body, once }: Write<SetStatus>,
 ) -> Result<Response, Error> {
     let order = Ref::new(&id);
-    let moved = actions::set_status(&app, &cx, &caller, order, known, once, body.status, body.reason);
+    let moved = actions::set_status(&app, &cx, &caller, order, known, once, body);
     Ok(changed(moved.await?))
 }
 
