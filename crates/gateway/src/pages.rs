@@ -45,6 +45,8 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         .route("/health", get(live))
         .route("/healthz", get(live))
         .route("/ready", get(move |cx| ready(cx, peers.clone())))
+        // Browsers ask for one by themselves and complain about a 404.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/openapi.json", get(move || file("application/json", document.clone())))
         .route("/docs", get(|| page(DOCS)))
         .route(

@@ -4,6 +4,23 @@
 const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
 const DEPTH_MAX = 8;
 
+/** Requests whose fields are all optional, or of which one of several is needed: what a caller would send. */
+const SENT = {
+  Add: { productId: 1, quantity: 2 },
+  Bulk: { ids: ['1', '2'] },
+  Cancel: { reason: 'changed my mind' },
+  ChangeProduct: { name: 'Gate Latch, black' },
+  ChangeStock: { quantity: 5 },
+  ChangeUser: { name: 'Ada Lovelace' },
+  Login: { username: 'ada', password: 'password1' },
+  Logout: {},
+  NewOrder: {},
+  NewProduct: { name: 'Gate Latch', price: 12.5, stock: 7 },
+  NewRefund: { amount: 5, reason: 'came late' },
+  Register: { username: 'ada', password: 'password1' },
+  SetStatus: { status: 'shipped' },
+};
+
 /** Makes an element: `el('a', { href }, 'text', child)`. Texts are never read as HTML. */
 function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
@@ -11,6 +28,9 @@ function el(name, attributes = {}, ...children) {
   node.append(...children.filter((child) => child !== null && child !== undefined));
   return node;
 }
+
+/** Words with `code` between backticks. */
+const prose = (text) => (text ?? '').split('`').map((part, at) => (at % 2 ? el('code', {}, part) : part));
 
 const response = await fetch('/openapi.json');
 const api = await response.json();
@@ -58,6 +78,8 @@ function example(schema, depth = 0) {
 
 /** The example of a request: only what is needed, so that it is short. */
 function exampleBody(schema) {
+  const sent = SENT[nameOf(schema)];
+  if (sent) return sent;
   const target = resolved(schema);
   const whole = example(schema);
   if (target.examples?.length || !target.required?.length || typeof whole !== 'object' || !whole) return whole;
@@ -82,7 +104,7 @@ function fields(schema, depth = 0) {
     return el('tr', {},
       el('th', { scope: 'row' }, el('code', {}, name), needed ? el('span', { class: 'needed' }, ' needed') : ''),
       el('td', {}, el('code', { class: 'type' }, typeOf(field))),
-      el('td', {}, words, nested));
+      el('td', {}, ...prose(words), nested));
   });
   return el('table', {}, el('tbody', {}, ...rows));
 }
@@ -103,6 +125,7 @@ function curl(path, method, call) {
   }
   const body = call.requestBody?.content?.['application/json']?.schema;
   if (body) lines.push("-H 'Content-Type: application/json'", `-d '${JSON.stringify(exampleBody(body))}'`);
+  else if (call.requestBody?.content?.['text/csv']) lines.push("-H 'Content-Type: text/csv'", '--data-binary @products.csv');
   return lines.join(' \\\n  ');
 }
 
@@ -111,7 +134,7 @@ function parameters(call) {
   const rows = call.parameters.map((parameter) => el('tr', {},
     el('th', { scope: 'row' }, el('code', {}, parameter.name), parameter.required ? el('span', { class: 'needed' }, ' needed') : ''),
     el('td', {}, el('code', { class: 'type' }, `${parameter.in}: ${typeOf(parameter.schema)}`)),
-    el('td', {}, parameter.description ?? '')));
+    el('td', {}, ...prose(parameter.description))));
   return el('section', {}, el('h4', {}, 'Parameters'), el('table', {}, el('tbody', {}, ...rows)));
 }
 
@@ -120,7 +143,7 @@ function answers(call) {
   const items = all.map(([status, answer]) => {
     const schema = Object.values(answer.content ?? {})[0]?.schema;
     const good = status < '400';
-    const title = el('p', {}, el('strong', { class: good ? 'good' : 'bad' }, status), ` ${answer.description ?? ''}`);
+    const title = el('p', {}, el('strong', { class: good ? 'good' : 'bad' }, status), ' ', ...prose(answer.description));
     if (!schema || !good) return el('div', {}, title);
     return el('div', {}, title, fields(schema) ?? el('p', {}, el('code', {}, typeOf(schema))),
       folded('Example', () => code(example(schema))));
@@ -132,8 +155,8 @@ function callOf(path, method, call) {
   const body = call.requestBody?.content?.['application/json']?.schema;
   const article = el('article', { id: call.operationId },
     el('h3', {}, el('span', { class: `method ${method}` }, method.toUpperCase()), ' ', el('code', {}, path)),
-    el('p', { class: 'summary' }, call.summary ?? ''),
-    ...(call.description ?? '').split(/\n\n+/).map((text) => el('p', {}, text)),
+    el('p', { class: 'summary' }, ...prose(call.summary)),
+    ...(call.description ?? '').split(/\n\n+/).map((text) => el('p', {}, ...prose(text))),
     call['x-also']?.length
       ? el('p', {}, 'Also: ', ...call['x-also'].flatMap((one) => [el('code', {}, one), ' '])) : null,
     code(curl(path, method, call)),
@@ -147,7 +170,7 @@ function callOf(path, method, call) {
 function render() {
   document.title = `${api.info.title}: API reference`;
   document.getElementById('title').textContent = `${api.info.title}: API reference`;
-  document.getElementById('about').textContent = `${api.info.description} Version ${api.info.version}.`;
+  document.getElementById('about').append(...prose(`${api.info.description} Version ${api.info.version}.`));
   const groups = new Map(api.tags.map((tag) => [tag.name, []]));
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const method of METHODS.filter((one) => methods[one])) {
@@ -170,6 +193,9 @@ document.getElementById('search').addEventListener('input', (event) => {
   for (const article of document.querySelectorAll('article')) {
     article.hidden = !words.every((word) => article.dataset.text.includes(word));
     document.querySelector(`[data-for="${article.id}"]`).hidden = article.hidden;
+  }
+  for (const section of document.querySelectorAll('#calls > section')) {
+    section.hidden = !section.querySelector('article:not([hidden])');
   }
 });
 
