@@ -16,8 +16,8 @@ use crate::{Call, Cx, Problem};
 
 /// Idle connections kept to a remote peer: enough for a busy process, few enough for its sockets.
 const IDLE_CONNECTIONS_MAX: usize = 256;
-/// An idle connection is closed before usual balancers and servers close it.
-const IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(55);
+/// An idle connection is closed before the other side closes it: our own servers wait 30 seconds for a request's head.
+const IDLE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 /// A peer that takes longer than this to accept a connection counts as down.
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
