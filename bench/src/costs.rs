@@ -83,7 +83,7 @@ pub async fn of_purchase(shop: &mut Shop, shoppers: &mut Vec<Shopper>, counted: 
             commits: per(commits as f64),
             syncs: per((new.syncs - old.syncs) as f64),
             statements: per((new.statements - old.statements) as f64),
-            per_commit: (new.closures - old.closures) as f64 / commits.max(1) as f64,
+            per_commit: calls(old, new) / commits.max(1) as f64,
             cpu_us: if whole {
                 None
             } else {
@@ -118,6 +118,12 @@ pub async fn of_purchase(shop: &mut Shop, shoppers: &mut Vec<Shopper>, counted: 
         ..blank("the load itself")
     });
     Ok(costs)
+}
+
+/// Calls that the commits between two counts answered: closures, and the items of those that are batches.
+fn calls(old: store::Figures, new: store::Figures) -> f64 {
+    let single = (new.closures - new.batches) as f64 - (old.closures - old.batches) as f64;
+    single + (new.items - old.items) as f64
 }
 
 async fn count(shop: &mut Shop) -> Result<Counts> {
@@ -167,4 +173,20 @@ pub async fn ask(url: &str, sql: &str) -> Result<Vec<String>> {
         _ => None,
     });
     Ok(rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_the_calls_of_batches() {
+        let figures = |closures, batches, items| store::Figures {
+            closures,
+            batches,
+            items,
+            ..store::Figures::default()
+        };
+        assert_eq!(calls(figures(10, 4, 20), figures(16, 8, 50)), 32.0);
+    }
 }

@@ -52,7 +52,7 @@ struct Options {
     /// Rounds of which the median is taken [default: 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Seconds that a round counts, after a fifth of that to warm up [default: 5]
+    /// Seconds that a round counts, after a fifth of that to warm up [default: 3]
     #[arg(long)]
     seconds: Option<f64>,
     /// How many shop at once [default: 1,8,64]
@@ -64,7 +64,7 @@ struct Options {
 }
 
 const EXAMPLES: &str = "Examples:
-  cargo xtask bench                                   everything; about a quarter of an hour
+  cargo xtask bench                                   everything; about ten minutes
   cargo xtask bench -- --quick                        a first look
   cargo xtask bench -- --only purchase --engine sqlite --shoppers 64
   cargo xtask bench -- --record                       keep the results; let nothing else run meanwhile
@@ -146,7 +146,7 @@ impl Options {
     fn span(&self) -> Span {
         let counted = self
             .seconds
-            .unwrap_or(if self.quick { 1.5 } else { 5.0 })
+            .unwrap_or(if self.quick { 1.5 } else { 3.0 })
             .clamp(0.1, 600.0);
         Span {
             warm_up: Duration::from_secs_f64(counted / 5.0),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!((options.crowds(&[1, 8, 64]), options.rounds()), (vec![64], 1));
         let all = Options::try_parse_from(["bench"]).unwrap();
         assert!(all.wants(Topic::Sizes));
-        assert_eq!(all.span().warm_up, Duration::from_secs(1));
+        assert_eq!(all.span().warm_up, Duration::from_millis(600));
         assert_eq!(all.engines(), [Engine::Sqlite, Engine::Postgres]);
     }
 }

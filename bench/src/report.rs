@@ -43,7 +43,7 @@ pub struct Cost {
     pub syncs: f64,
     /// Statements a purchase.
     pub statements: f64,
-    /// Closures a commit.
+    /// Calls that one commit answers.
     pub per_commit: f64,
     /// Microseconds of processor time a purchase, where the part is a process of its own.
     pub cpu_us: Option<f64>,
@@ -137,7 +137,7 @@ const COST_HEAD: [&str; 7] = [
     "commits",
     "fsyncs",
     "statements",
-    "closures a commit",
+    "calls a commit",
     "µs of CPU",
 ];
 
