@@ -21,9 +21,6 @@ const TEXTS_MAX: usize = 1024;
 const BUSY_MS: u64 = 5_000;
 /// Page cache in KiB: the writer's holds its hot leaves, a reader's the upper levels.
 const CACHE_KIB: [i64; 2] = [2_048, 8_192];
-/// Part of the file that readers see through memory, since each commit empties their page caches. The writer's
-/// own cache stays.
-const MMAP_BYTES: [i64; 2] = [32 << 20, 0];
 /// The log is cut back to this size when it starts anew.
 const LOG_BYTES: i64 = 64 << 20;
 
@@ -66,16 +63,9 @@ impl Conn {
             }
             db.pragma_update(None, "wal_autocheckpoint", 0)?;
             db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-            // A VFS of a test sees every read only when nothing goes past it.
-            db.pragma_update(
-                None,
-                "mmap_size",
-                if settings.vfs.is_some() {
-                    0
-                } else {
-                    MMAP_BYTES[usize::from(writer)]
-                },
-            )?;
+            // Every commit makes a reader take its map down and build it up again, fault by fault, with a word to
+            // every core: a seventh of what a purchase cost.
+            db.pragma_update(None, "mmap_size", 0)?;
         }
         db.pragma_update(
             None,
