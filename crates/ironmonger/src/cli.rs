@@ -6,6 +6,7 @@ mod import;
 mod say;
 mod serve;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -209,7 +210,10 @@ fn log_to_stderr(config: &Config) -> Result<()> {
         .with_writer(std::io::stderr);
     match config.text("log.format") {
         "json" => lines.json().init(),
-        _ => lines.with_target(false).compact().init(),
+        _ => {
+            let colours = std::io::stderr().is_terminal();
+            lines.with_ansi(colours).with_target(false).compact().init();
+        }
     }
     Ok(())
 }
@@ -225,6 +229,12 @@ struct Desk {
 impl Desk {
     /// Finds the running server of the data folder, or opens the databases.
     async fn open(config: &mut Config) -> Result<Desk> {
+        if matches!(Place::of(config), Place::Folder(_)) && !folder::has_databases(&config.data()) {
+            eprintln!(
+                "There is no shop in the data folder {} yet; making one.",
+                config.data().display()
+            );
+        }
         folder::prepare(&config.data())?;
         folder::fill_secrets(config)?;
         let services: Vec<&'static str> = SERVICES.into_iter().filter(|service| *service != "gateway").collect();

@@ -35,6 +35,15 @@ pub fn prepare(folder: &Path) -> Result<()> {
     fs::remove_file(&probe).with_context(unusable)
 }
 
+/// Whether a database of any service lies in the folder.
+pub fn has_databases(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|files| {
+        files
+            .flatten()
+            .any(|file| file.path().extension().is_some_and(|kind| kind == "db"))
+    })
+}
+
 /// Whether another process runs one of `services` on this folder.
 pub fn in_use(folder: &Path, services: &[&str]) -> bool {
     services.iter().any(|service| {

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use ironmonger::compose::Place;
 use ironmonger::config::Config;
 use ironmonger::doctor::{self, Report};
+use ironmonger::folder;
 
 use super::Desk;
 use super::say::say;
@@ -15,6 +17,13 @@ const SHOWN_MAX: usize = 50;
 
 /// Reads the books and says what is wrong where.
 pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
+    // Books that are not there balance, and whoever mistyped the folder would believe it.
+    if matches!(Place::of(config), Place::Folder(_)) && !folder::has_databases(&config.data()) {
+        bail!(
+            "there is no shop in the data folder {}; name the right one with --data, or PostgreSQL with IRONMONGER_DATABASE_URL",
+            config.data().display()
+        );
+    }
     let desk = Desk::open(config).await?;
     eprintln!(
         "{}",

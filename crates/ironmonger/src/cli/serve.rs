@@ -1,9 +1,10 @@
 //! `ironmonger serve`: the shop, or some of its services, until it is told to end.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use base::{Clock, Ids};
 use ironmonger::compose::{self, Composed, Place};
 use ironmonger::config::Config;
@@ -20,7 +21,10 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
     folder::fill_secrets(config)?;
     let _locks = folder::lock(&config.data(), &services)?;
     let addresses = compose::addresses(config, &services);
-    let bound = serve::bind(&addresses).await?;
+    let bound = match serve::bind(&addresses).await {
+        Ok(bound) => bound,
+        Err(first) => bail!("{}", unbindable(&addresses, &first).await),
+    };
     let Composed { parts, deps } =
         compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
     if sample && services.contains(&"catalog") {
@@ -48,6 +52,24 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is wrong with each address that cannot be had: whoever starts a second shop must change them all.
+async fn unbindable(addresses: &[(&'static str, SocketAddr)], first: &serve::BindFault) -> String {
+    let mut faults = Vec::new();
+    for address in addresses {
+        if let Err(fault) = serve::bind(std::slice::from_ref(address)).await {
+            faults.push(fault.to_string());
+        }
+    }
+    match faults.as_slice() {
+        [] | [_] => first.to_string(),
+        several => format!(
+            "{} addresses cannot be had; is another shop running?\n  - {}",
+            several.len(),
+            several.join("\n  - ")
+        ),
+    }
+}
+
 /// Waits for Ctrl-C or SIGTERM. Without handlers for them the process would end at once, and that is safe as well.
 async fn wait_for_signal() {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -67,7 +89,7 @@ fn welcome(config: &Config, url: &str) -> Result<()> {
         "{shop} is open: {url}
 
   API reference   {url}/docs
-  Data            {data}  (delete the folder to begin anew)
+  Data            {data}  (to begin anew, end the shop and delete the folder)
   Become admin    ironmonger admin create --email you@example.com --data {data}
                   (or `cargo run --release -- admin create --email you@example.com`)
 

@@ -90,6 +90,23 @@ async fn a_port_in_use_is_named() {
         let options = options(&data(&folder), &[(&variable, &port)], &[]);
         refuses(options, &[&port, "in use", part, &variable]).await;
     }
+    // Whoever starts a second shop learns of all of them at once.
+    let both = [
+        ("IRONMONGER_PORTS_GATEWAY", port.as_str()),
+        ("IRONMONGER_PORTS_ORDERS", &port),
+    ];
+    let mut process = Process::start(options(&data(&folder), &both, &[]));
+    assert_eq!(process.wait_exit().await.code(), Some(1), "{}", process.output());
+    let said = process.output();
+    assert!(both.iter().all(|(variable, _)| said.contains(variable)), "{said}");
+}
+
+#[test]
+fn a_folder_without_a_shop_does_not_balance() {
+    let folder = folder();
+    let data = data(&folder);
+    fails(&run(&["doctor", "--data", &data], &[]), &["no shop", &data, "--data"]);
+    assert!(!Path::new(&data).exists(), "looking makes no folder");
 }
 
 #[tokio::test]
