@@ -163,6 +163,21 @@ impl Check {
                 matches!(fault.kind(), ValidationErrorKind::Type { .. }) && fault.instance_path().to_string() == at
             })
         };
+        // One of several words: the first would be told as if it were the only one.
+        let words: Vec<String> = forms
+            .iter()
+            .flatten()
+            .filter_map(|fault| match fault.kind() {
+                ValidationErrorKind::Constant { expected_value } if fault.instance_path().to_string() == at => {
+                    Some(expected_value.to_string())
+                }
+                _ => None,
+            })
+            .collect();
+        if words.len() > 1 && words.len() == forms.len() {
+            found.push((at, format!("must be one of {}", words.join(", "))));
+            return;
+        }
         match forms.iter().filter(of_kind).min_by_key(|faults| faults.len()) {
             Some(faults) => faults.iter().for_each(|fault| self.tell(fault, found)),
             None => {

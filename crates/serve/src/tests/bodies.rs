@@ -120,6 +120,11 @@ async fn parameters_are_read_or_named() {
         bench.get("/things?limit=-1").await.faults(),
         ["?limit must be at least 1"]
     );
+    assert_eq!(bench.get("/things?sort=name").await.body["sort"], "name");
+    assert_eq!(
+        bench.get("/things?sort=size").await.faults(),
+        [r#"?sort must be one of "newest", "name""#]
+    );
     assert_eq!(bench.get("/things?limit=%00").await.status, 400);
     assert_eq!(bench.get("/things/nobody").await.problem().code, "not_found");
     assert_eq!(bench.get(&format!("/thing/things/{}", user())).await.status, 200);

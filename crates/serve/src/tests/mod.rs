@@ -54,6 +54,17 @@ struct Sought {
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     in_stock: Option<bool>,
+    sort: Option<Sorted>,
+}
+
+/// The order of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+enum Sorted {
+    /// The newest first.
+    Newest,
+    /// By name.
+    Name,
 }
 
 /// What a write was called with.
