@@ -49,6 +49,7 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/openapi.json", get(move || file("application/json", document.clone())))
         .route("/docs", get(|| page(DOCS)))
+        .route("/docs/", get(|| page(DOCS)))
         .route(
             "/docs/app.js",
             get(|| {
