@@ -101,8 +101,8 @@ impl Connection {
     pub async fn call(&mut self, request: Request<'_>) -> io::Result<Answer<'_>> {
         // Taken out while it is used: a call that is given up leaves no half-read connection behind.
         let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => {
+            Some(stream) if is_open(&stream) => stream,
+            _ => {
                 let stream = TcpStream::connect(self.address).await?;
                 stream.set_nodelay(true)?;
                 stream
@@ -166,6 +166,12 @@ fn write(out: &mut Vec<u8>, address: SocketAddr, request: Request<'_>) {
         );
     }
     let _ = write!(out, "\r\n{body}");
+}
+
+/// Whether the server has neither closed a connection that waited, as it may at any time, nor said anything unasked.
+fn is_open(stream: &TcpStream) -> bool {
+    let unasked = stream.try_read(&mut [0]);
+    unasked.is_err_and(|fault| fault.kind() == io::ErrorKind::WouldBlock)
 }
 
 async fn receive(stream: &mut TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
@@ -310,5 +316,25 @@ mod tests {
             "POST /api/cart HTTP/1.1\r\nhost: 127.0.0.1:80\r\nauthorization: Bearer t\r\nidempotency-key: k\r\n\
              content-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
         );
+    }
+
+    #[tokio::test]
+    async fn opens_what_the_server_closed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = Connection::to(listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.read_buf(&mut Vec::new()).await.unwrap();
+                // Promises to stay open, and does not.
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+        });
+        for _ in 0..2 {
+            assert_eq!(connection.call(Request::get("/")).await.unwrap().status, 204);
+            // The end of the connection has to arrive.
+            connection.stream.as_ref().unwrap().readable().await.unwrap();
+        }
+        server.await.unwrap();
     }
 }
