@@ -49,13 +49,6 @@ impl Floor {
     }
 }
 
-impl Floor {
-    /// Its process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
 impl Drop for Floor {
     fn drop(&mut self) {
         let _ = self.child.kill();

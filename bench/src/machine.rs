@@ -75,7 +75,12 @@ pub fn resident_mib(process: u32) -> f64 {
 
 /// Seconds of processor time that a process has used.
 pub fn cpu_seconds(process: u32) -> f64 {
-    ticks(&read(&format!("/proc/{process}/stat"))) / TICKS
+    ticks(&read(&format!("/proc/{process}/stat")), 2) / TICKS
+}
+
+/// Seconds of processor time that this process has used, and every process that it started and that has ended.
+pub fn cpu_seconds_of_ours() -> f64 {
+    ticks(&read("/proc/self/stat"), 4) / TICKS
 }
 
 /// Seconds of processor time that everything on the machine has used.
@@ -93,12 +98,13 @@ fn kibibytes(text: &str, name: &str) -> u64 {
         .unwrap_or_default()
 }
 
-/// User and system time of a line of `/proc/PID/stat`, whose second field may hold anything but ends with `)`.
-fn ticks(stat: &str) -> f64 {
+/// The first `count` of user and system time, its own and that of its ended children, in a line of `/proc/PID/stat`,
+/// whose second field may hold anything but ends with `)`.
+fn ticks(stat: &str, count: usize) -> f64 {
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields
         .skip(11)
-        .take(2)
+        .take(count)
         .filter_map(|field| field.parse::<f64>().ok())
         .sum()
 }
@@ -134,7 +140,8 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_writes() {
         assert_eq!(kibibytes("VmHWM:\t  9 kB\nVmRSS:\t  2048 kB\n", "VmRSS:"), 2048);
-        assert_eq!(ticks("12 (a) b (x) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0 20 0"), 200.0);
+        let stat = "12 (a) b (x) S 1 2 3 4 5 6 7 8 9 10 150 50 30 20 20 0";
+        assert_eq!((ticks(stat, 2), ticks(stat, 4)), (200.0, 250.0));
         assert_eq!(busy("cpu  10 1 5 1000 20 0 2 0 0 0\ncpu0 1"), 18.0);
         let mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n";
         assert_eq!(file_system(mounts, Path::new("/tmp/x")), "tmpfs");

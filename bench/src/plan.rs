@@ -11,7 +11,7 @@ use testkit::postgres::{Durable, Server};
 use crate::figures::{Aim, Row, Summary, grouped};
 use crate::floor::{self, Floor};
 use crate::load::{self, Round, Span};
-use crate::machine::{Machine, cpu_seconds, cpu_seconds_of_all, resident_mib};
+use crate::machine::{Machine, cpu_seconds_of_all, cpu_seconds_of_ours, resident_mib};
 use crate::replay::Replay;
 use crate::report::{Report, cells};
 use crate::shop::{Engine, Shop};
@@ -59,7 +59,6 @@ pub async fn run(options: &Options) -> Result<Report> {
             disturbance: (0.0, 0.0),
             machine,
         },
-        used: 0.0,
     };
     bench.versions().await?;
     for engine in options.engines() {
@@ -74,12 +73,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     let Bench {
         mut report,
         floor,
-        used,
+        server,
         ..
     } = bench;
+    // Processes are counted when they have ended.
+    drop((floor, server));
     let all = before.1.elapsed().as_secs_f64() * report.machine.cores as f64;
-    let ours = used + cpu_seconds(std::process::id()) + cpu_seconds(floor.id());
-    report.disturbance = ((cpu_seconds_of_all() - before.0 - ours).max(0.0), all);
+    let others = cpu_seconds_of_all() - before.0 - cpu_seconds_of_ours();
+    report.disturbance = (others.max(0.0), all);
     Ok(report)
 }
 
@@ -88,8 +89,6 @@ struct Bench<'a> {
     server: Server,
     floor: Floor,
     report: Report,
-    /// Processor time of processes of ours that have ended.
-    used: f64,
 }
 
 impl Bench<'_> {
@@ -172,19 +171,11 @@ impl Bench<'_> {
                 .extend(found.into_iter().map(|line| format!("{name}: {line}")));
         }
         drop(shoppers);
-        self.leave(&mut shop).await;
+        shop.fleet.terminate().await;
         if self.options.wants(Topic::FloorS) {
             self.replay(&shop).await?;
         }
         Ok(())
-    }
-
-    /// Ends a shop's processes and books their time.
-    async fn leave(&mut self, shop: &mut Shop) {
-        let processes = testkit::process::PARTS.iter().map(|part| shop.fleet.process(part).id());
-        let processes: std::collections::BTreeSet<u32> = processes.collect();
-        self.used += processes.into_iter().map(cpu_seconds).sum::<f64>();
-        shop.fleet.terminate().await;
     }
 
     async fn start(&mut self, shop: &mut Shop) -> Result<()> {
@@ -382,8 +373,8 @@ impl Bench<'_> {
             });
         }
         drop(crowds);
-        self.leave(&mut few).await;
-        self.leave(&mut many).await;
+        few.fleet.terminate().await;
+        many.fleet.terminate().await;
         Ok(())
     }
 
@@ -412,7 +403,7 @@ impl Bench<'_> {
         let found = costs::of_purchase(&mut shop, &mut shoppers, counted).await?;
         self.report.costs.extend(found);
         drop(shoppers);
-        self.leave(&mut shop).await;
+        shop.fleet.terminate().await;
         Ok(())
     }
 }
