@@ -350,7 +350,7 @@ pub async fn wrong_addresses(shop: &Shop) {
         "/nothing",
         "/api/products/a/b/c",
         "/api/orders/1/fly",
-        "/favicon.ico",
+        "/favicon.png",
     ] {
         call(&shop.visitor, Method::GET, path)
             .send()
