@@ -249,7 +249,7 @@ impl Desk {
                 Peer::remote(service, &url).map_err(anyhow::Error::msg)
             };
             let peers = services.iter().map(remote).collect::<Result<Vec<_>>>()?;
-            let deps = compose::deps(config, Clock::system(), Ids::random(), serve_peers(peers));
+            let deps = compose::deps(config, Clock::system(), Ids::random(), ::serve::Peers::new(peers));
             return Ok(Desk {
                 deps,
                 running: true,
@@ -281,10 +281,6 @@ impl Desk {
             }
         }
     }
-}
-
-fn serve_peers(peers: Vec<Peer>) -> ::serve::Peers {
-    ::serve::Peers::new(peers)
 }
 
 async fn migrate(config: &mut Config) -> Result<ExitCode> {

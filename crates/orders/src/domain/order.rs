@@ -250,11 +250,6 @@ impl Order {
         order
     }
 
-    /// The cart that this order came from need not be cleared, or there is none.
-    pub fn from_items(&self) -> bool {
-        self.cart.is_none()
-    }
-
     /// Whether money is asked for before it is confirmed.
     pub fn paid_online(&self) -> bool {
         self.method != PaymentMethod::CashOnDelivery && self.totals.total.minor > 0
