@@ -24,4 +24,4 @@ pub use ids::{
 pub use money::{Currency, Money, MoneyFault};
 pub use page::{Cursor, CursorFault, PAGE_DEFAULT, PAGE_MAX, Page};
 pub use quantity::{QUANTITY_MAX, Quantity, QuantityFault};
-pub use text::{Handle, Sku, TextFault, fold, handle_from, without_nul};
+pub use text::{Handle, Sku, TextFault, fold, handle_from};

@@ -98,15 +98,6 @@ pub fn fold(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// The text, unless it holds U+0000, which PostgreSQL cannot store.
-pub fn without_nul(text: &str) -> Result<&str, TextFault> {
-    if text.contains('\0') {
-        Err(TextFault("the character U+0000 cannot be stored; leave it out"))
-    } else {
-        Ok(text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
