@@ -1,171 +1,20 @@
-//! Rows and SQL of accounts; [`sessions`] has those of sessions and what hangs on them.
+//! Rows and SQL, by noun.
 
+pub mod attempts;
+pub mod merges;
+pub mod passwords;
 pub mod sessions;
+pub mod users;
 
-use base::{Time, UserId};
 use serve::Role;
-use store::{Error, Row, Tx, args};
-
-use crate::domain::{Login, Names, User};
-
-/// A statement that reads users, in the order of columns that [`user`] takes.
-macro_rules! users {
-    ($rest:literal) => {
-        concat!(
-            "SELECT id, number, version, email, email_key, username, username_key, name, first_name, last_name, \
-             phone, role, created_at FROM identity_user ",
-            $rest
-        )
-    };
-}
-
-fn user(row: &Row<'_>) -> Result<User, Error> {
-    let login = |text: usize| -> Result<Option<Login>, Error> {
-        let (text, key): (Option<String>, Option<String>) = (row.get(text)?, row.get(text + 1)?);
-        Ok(text.zip(key).map(|(text, key)| Login { text, key }))
-    };
-    Ok(User {
-        id: row.get(0)?,
-        number: row.get(1)?,
-        version: row.get(2)?,
-        email: login(3)?,
-        username: login(5)?,
-        names: Names {
-            name: row.get(7)?,
-            first: row.get(8)?,
-            last: row.get(9)?,
-        },
-        phone: row.get(10)?,
-        role: role(row, 11)?,
-        created_at: row.get(12)?,
-    })
-}
+#[cfg(test)]
+use store::Tx;
+use store::{Error, Row};
 
 /// A role's word.
 pub(crate) fn role(row: &Row<'_>, index: usize) -> Result<Role, Error> {
     let word: String = row.get(index)?;
     Role::parse(&word).ok_or_else(|| Error::Corrupt(format!("column {index}: no role")))
-}
-
-/// The user with this id.
-pub fn by_id(tx: &mut Tx<'_>, id: UserId) -> Result<Option<User>, Error> {
-    tx.maybe(users!("WHERE id = $1"), &args![id], user)
-}
-
-/// The user with this number.
-pub fn by_number(tx: &mut Tx<'_>, number: i64) -> Result<Option<User>, Error> {
-    tx.maybe(users!("WHERE number = $1"), &args![number], user)
-}
-
-/// The user with this username, folded.
-pub fn by_username(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(users!("WHERE username_key = $1"), &args![key], user)
-}
-
-/// The user with this e-mail address, folded.
-pub fn by_email(tx: &mut Tx<'_>, key: &str) -> Result<Option<User>, Error> {
-    tx.maybe(users!("WHERE email_key = $1"), &args![key], user)
-}
-
-/// The hash of a user's password; none for guests and unknown ids.
-pub fn password_hash(tx: &mut Tx<'_>, id: UserId) -> Result<Option<String>, Error> {
-    let found = tx.maybe(
-        "SELECT password_hash FROM identity_user WHERE id = $1",
-        &args![id],
-        |row| row.get(0),
-    )?;
-    Ok(found.flatten())
-}
-
-/// Which of two folded names belong to somebody other than `id` already: e-mail address, username.
-pub fn taken(
-    tx: &mut Tx<'_>,
-    id: Option<UserId>,
-    email: Option<&Login>,
-    username: Option<&Login>,
-) -> Result<(bool, bool), Error> {
-    let (email, username) = (email.map(|login| &login.key), username.map(|login| &login.key));
-    let own = id.map(|id| id.to_string()).unwrap_or_default();
-    let others = tx.all(
-        "SELECT email_key, username_key FROM identity_user WHERE (email_key = $1 OR username_key = $2) AND id <> $3",
-        &args![email, username, own],
-        |row| Ok((row.get::<Option<String>>(0)?, row.get::<Option<String>>(1)?)),
-    )?;
-    let holds = |wanted: Option<&String>, theirs: &Option<String>| wanted.is_some() && wanted == theirs.as_ref();
-    Ok((
-        others.iter().any(|(theirs, _)| holds(email, theirs)),
-        others.iter().any(|(_, theirs)| holds(username, theirs)),
-    ))
-}
-
-/// Adds a user, who gets the next number. Names that collide are the caller's to check, in the same transaction;
-/// whoever was faster in between makes the closure run again.
-pub fn add(tx: &mut Tx<'_>, user: &mut User, hash: Option<&str>, told: i64) -> Result<(), Error> {
-    let number = tx.next_number("user")?;
-    (user.number, user.version) = (Some(number), 1);
-    let added = tx.run(
-        "INSERT INTO identity_user (id, number, version, told, username, username_key, email, email_key, name, \
-         first_name, last_name, phone, role, password_hash, metadata, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16) ON CONFLICT DO NOTHING",
-        &args![
-            user.id,
-            number,
-            user.version,
-            told,
-            user.username.as_ref().map(|login| &login.text),
-            user.username.as_ref().map(|login| &login.key),
-            user.email.as_ref().map(|login| &login.text),
-            user.email.as_ref().map(|login| &login.key),
-            user.names.name.as_ref(),
-            user.names.first.as_ref(),
-            user.names.last.as_ref(),
-            user.phone.as_ref(),
-            user.role.as_str(),
-            hash,
-            "{}",
-            user.created_at,
-        ],
-    )?;
-    if added == 1 { Ok(()) } else { Err(tx.conflict()) }
-}
-
-/// Writes a user who was changed from the version before.
-pub fn save(tx: &mut Tx<'_>, user: &User, now: Time) -> Result<(), Error> {
-    let saved = tx.run(
-        "UPDATE identity_user SET version = $2, username = $3, username_key = $4, email = $5, email_key = $6, \
-         name = $7, first_name = $8, last_name = $9, phone = $10, updated_at = $11 WHERE id = $1 AND version = $2 - 1",
-        &args![
-            user.id,
-            user.version,
-            user.username.as_ref().map(|login| &login.text),
-            user.username.as_ref().map(|login| &login.key),
-            user.email.as_ref().map(|login| &login.text),
-            user.email.as_ref().map(|login| &login.key),
-            user.names.name.as_ref(),
-            user.names.first.as_ref(),
-            user.names.last.as_ref(),
-            user.phone.as_ref(),
-            now,
-        ],
-    )?;
-    if saved == 1 { Ok(()) } else { Err(tx.conflict()) }
-}
-
-/// Gives a user a role and a password.
-pub fn appoint(tx: &mut Tx<'_>, id: UserId, role: Role, hash: &str, now: Time) -> Result<(), Error> {
-    tx.run(
-        "UPDATE identity_user SET role = $2, password_hash = $3, version = version + 1, updated_at = $4 WHERE id = $1",
-        &args![id, role.as_str(), hash, now],
-    )
-    .map(drop)
-}
-
-/// Whether anybody is an administrator.
-pub fn has_admin(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let found = tx.all("SELECT 1 FROM identity_user WHERE role = 'admin' LIMIT 1", &[], |_| {
-        Ok(())
-    })?;
-    Ok(!found.is_empty())
 }
 
 /// How many rows a table has.

@@ -10,6 +10,7 @@ use serve::{ACCESS_LIFETIME_MAX, Task};
 use wire::Cx;
 
 use crate::actions::{self, Outcome};
+use crate::store::merges;
 use crate::store::sessions::{self as rows, ENDED_MAX, Sweep};
 use crate::{App, Error};
 
@@ -54,14 +55,14 @@ pub(crate) fn all(app: &Arc<App>, after: i64) -> [Task; 3] {
 /// Tries the merges that are due; answers how many were done.
 pub(crate) async fn merge_due(app: &App) -> Result<usize, Error> {
     let now = app.clock.now();
-    let due = app.db.read(move |tx| rows::merges_due(tx, now, MERGES_MAX)).await?;
+    let due = app.db.read(move |tx| merges::merges_due(tx, now, MERGES_MAX)).await?;
     let mut done = 0;
     for merge in due {
         let wait = MERGE_WAIT
             .saturating_mul(1 << merge.tries.clamp(0, 10))
             .min(MERGE_WAIT_MAX);
         let (taken, due_at) = (merge.clone(), now.after(wait));
-        if !app.db.write(move |tx| rows::take_merge(tx, &taken, due_at)).await? {
+        if !app.db.write(move |tx| merges::take_merge(tx, &taken, due_at)).await? {
             continue;
         }
         let cx = Cx::new(app.ids.next::<RequestId>(now).to_string(), merge.user.to_string());

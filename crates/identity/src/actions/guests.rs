@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use wire::{Cx, Problem};
 
 use crate::domain::User;
-use crate::store::{self as rows, sessions as session_rows};
+use crate::store::{merges as merge_rows, sessions as session_rows, users as rows};
 use crate::tokens::refresh_digest;
 use crate::{App, Error};
 
@@ -64,7 +64,7 @@ pub(super) fn nothing() -> wired::Merge {
 }
 
 /// Does a merge for somebody who waits for it.
-pub(super) async fn merge_now(app: &App, cx: &Cx, merge: &session_rows::Merge) -> wired::Merge {
+pub(super) async fn merge_now(app: &App, cx: &Cx, merge: &merge_rows::Merge) -> wired::Merge {
     #[allow(clippy::disallowed_methods)] // Deadlines are of the runtime's clock, which tests can pause.
     let cx = cx.clone().until(Instant::now() + MERGE_BUDGET);
     let pending = wired::Merge {
@@ -97,7 +97,7 @@ pub(crate) enum Outcome {
 
 /// Asks cart and orders to give the account what the guest has. When both have, the guest's session ends and the
 /// promise is kept; until then the task will ask again. Both requests are harmless to repeat.
-pub(crate) async fn carry_out_merge(app: &App, cx: &Cx, merge: &session_rows::Merge) -> Outcome {
+pub(crate) async fn carry_out_merge(app: &App, cx: &Cx, merge: &merge_rows::Merge) -> Outcome {
     let (from, to) = (merge.guest, merge.user);
     let (carts, hand) = (MergeCarts { from, to }, HandOver { from, to });
     let (cart, orders) = tokio::join!(app.cart.merge(cx, &carts), app.orders.hand_over(cx, &hand));
@@ -111,9 +111,9 @@ pub(crate) async fn carry_out_merge(app: &App, cx: &Cx, merge: &session_rows::Me
         .db
         .write(move |tx| {
             if session_rows::end(tx, session, now)? {
-                return session_rows::merge_again(tx, from, now.after(AFTERMATH));
+                return merge_rows::merge_again(tx, from, now.after(AFTERMATH));
             }
-            session_rows::merge_done(tx, from)
+            merge_rows::merge_done(tx, from)
         })
         .await;
     match kept {

@@ -9,7 +9,7 @@ use wire::Cx;
 use super::guests::{Guest, merge_now};
 use crate::domain::User;
 use crate::domain::session::{self, Session, Turn};
-use crate::store::{self as rows, sessions as session_rows};
+use crate::store::{merges as merge_rows, sessions as session_rows, users as rows};
 use crate::tokens::{Refresh, refresh_digest};
 use crate::{App, Error};
 
@@ -28,7 +28,7 @@ pub(super) struct Opened {
     user: User,
     session: SessionId,
     refresh: Refresh,
-    merge: Option<session_rows::Merge>,
+    merge: Option<merge_rows::Merge>,
 }
 
 impl Entry {
@@ -56,7 +56,7 @@ impl Entry {
         };
         session_rows::open(tx, &session, &self.refresh.digest, self.now, self.expires_at)?;
         let merge = match self.guest {
-            Some(guest) => session_rows::plan_merge(tx, guest.session, user.id, self.now, self.merge_due_at)?,
+            Some(guest) => merge_rows::plan_merge(tx, guest.session, user.id, self.now, self.merge_due_at)?,
             None => None,
         };
         Ok(Opened {

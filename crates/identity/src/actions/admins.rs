@@ -1,0 +1,114 @@
+//! How administrators come to be from outside the shop: at the first start, and by the command line.
+
+use api::Ref;
+use api::identity::Register;
+use base::UserId;
+use serve::{Mode, Role};
+use store::Db;
+use wire::Cx;
+
+use super::{known_user, password_rules, registered};
+use crate::domain::{self, User};
+use crate::store::{sessions as session_rows, users as rows};
+use crate::{App, Config, Error, Hasher};
+
+/// Who was made an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appointed {
+    /// Who.
+    pub id: UserId,
+    /// Whether the account is new; else an old one was raised, with the new password, and its sessions have ended.
+    pub is_new: bool,
+}
+
+/// Makes an administrator while there is none; answers none when there is one. For `ADMIN_EMAIL` and
+/// `ADMIN_PASSWORD` at the start of the process.
+///
+/// # Errors
+/// [`Error::Invalid`] for an address or a password that is none; the database's.
+pub async fn ensure_first_admin(
+    db: &Db,
+    config: &Config,
+    mode: Mode,
+    email: &str,
+    password: &str,
+) -> Result<Option<Appointed>, Error> {
+    if db.read(rows::has_admin).await? {
+        return Ok(None);
+    }
+    appoint(db, config, mode, email, password, true).await
+}
+
+/// Makes an administrator, for the command line. Whoever has the address already is raised.
+///
+/// # Errors
+/// As [`ensure_first_admin`].
+pub async fn create_admin(
+    db: &Db,
+    config: &Config,
+    mode: Mode,
+    email: &str,
+    password: &str,
+) -> Result<Appointed, Error> {
+    let appointed = appoint(db, config, mode, email, password, false).await?;
+    appointed.ok_or_else(|| store::Error::Absent.into())
+}
+
+/// [`create_admin`] for the command line beside a running server; answers the account as it then is.
+pub(crate) async fn raise(app: &App, asked: &api::identity::Appoint) -> Result<User, Error> {
+    let appointed = create_admin(&app.db, &app.config, app.mode, &asked.email, &asked.password).await?;
+    known_user(app, Ref::User(appointed.id)).await
+}
+
+async fn appoint(
+    db: &Db,
+    config: &Config,
+    mode: Mode,
+    email: &str,
+    password: &str,
+    only_first: bool,
+) -> Result<Option<Appointed>, Error> {
+    let asked = Register {
+        email: Some(email.to_owned()),
+        password: password.to_owned(),
+        ..Register::default()
+    };
+    let newcomer = domain::newcomer(&asked, password_rules(config, mode)).map_err(Error::Invalid)?;
+    let (now, ids) = (db.clock().now(), db.ids().clone());
+    let hash = Hasher::start(config.password_cost, 1, ids.clone())?
+        .hash(asked.password)
+        .await?;
+    let id = ids.next(now);
+    let cx = Cx::new(ids.next::<base::RequestId>(now).to_string(), "service:identity");
+    db.write(move |tx| {
+        if only_first && rows::has_admin(tx)? {
+            return Ok(None);
+        }
+        let email = newcomer.email.clone();
+        let present = match &email {
+            Some(email) => rows::by_email(tx, &email.key)?,
+            None => None,
+        };
+        if let Some(present) = present {
+            // Whoever opened this account without being the administrator is turned out of it.
+            rows::appoint(tx, present.id, Role::Admin, &hash, now)?;
+            for session in session_rows::of_user(tx, present.id)? {
+                session_rows::end(tx, session, now)?;
+            }
+            return Ok(Some(Appointed {
+                id: present.id,
+                is_new: false,
+            }));
+        }
+        let mut user = User {
+            email,
+            role: Role::Admin,
+            created_at: now,
+            ..User::guest(id)
+        };
+        rows::add(tx, &mut user, Some(&hash), 1)?;
+        registered(tx, &user, &cx)?;
+        Ok(Some(Appointed { id, is_new: true }))
+    })
+    .await
+}
