@@ -1,10 +1,12 @@
 //! Identity: customers, guests and staff, their credentials and sessions.
 
-use base::{OrderId, SessionId, Time, UserId};
+use base::{KeyId, OrderId, SessionId, Time, UserId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::{Cx, Peer, Problem};
+
+pub use crate::rights::{Area, Permission, Permissions};
 
 /// What a user may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -262,6 +264,27 @@ pub struct Appoint {
 #[derive(Clone, Debug)]
 pub struct Client(pub Peer);
 
+/// Asks whose an API key is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckKey {
+    /// SHA-256 of the whole key, in hexadecimal digits.
+    pub digest: String,
+}
+
+/// The machine that an API key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// The key's id.
+    pub id: KeyId,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// When it expires; none when it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+}
+
 impl Client {
     /// Sessions that ended after the mark `after` (0 at first), oldest first, at most 1,000.
     pub async fn ended(&self, cx: &Cx, after: i64) -> Result<Ended, Problem> {
@@ -269,6 +292,20 @@ impl Client {
             .call(cx, Method::GET, "/internal/sessions/ended")
             .query(&[("after", after)])
             .fetch()
+            .await
+    }
+
+    /// The machine whose API key this is the digest of: SHA-256 of the whole key, in hexadecimal digits. None when there is
+    /// no such key, or when it has expired or was revoked.
+    pub async fn machine(&self, cx: &Cx, digest: &str) -> Result<Option<Machine>, Problem> {
+        let body = CheckKey {
+            digest: digest.to_owned(),
+        };
+        self.0
+            .call(cx, Method::POST, "/internal/keys/check")
+            .json(&body)
+            .once()
+            .find()
             .await
     }
 

@@ -11,6 +11,8 @@ pub mod identity;
 pub mod orders;
 pub mod payments;
 mod refs;
+pub mod rights;
+pub mod trail;
 
 pub use refs::Ref;
 

@@ -90,6 +90,8 @@ ids! {
     UserId = "usr_";
     /// A signed-in session of a user, and the family of its refresh tokens.
     SessionId = "ses_";
+    /// A machine's API key.
+    KeyId = "key_";
     /// A product.
     ProductId = "prd_";
     /// What is sold: one choice of a product's options, with a SKU and a stock of its own.

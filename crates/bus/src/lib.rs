@@ -9,6 +9,7 @@
 //!
 //! Nobody may rely on the order of arrival between subjects; within one, compare `sequence`.
 
+mod audit;
 mod inbox;
 mod relay;
 mod sweep;
@@ -16,6 +17,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Deed, audit};
 pub use inbox::{TRIES_MAX, inbox, inbox_of_batches};
 pub use relay::relay;
 pub use sweep::{KEEP_CALLS, KEEP_EVENTS, sweep};

@@ -40,7 +40,7 @@ pub async fn owner(app: &App, cx: &Cx, caller: &Caller, named: Option<&str>) -> 
         None => Some(caller.id),
         Some(named) => called(app, cx, caller.id, &Ref::new(named)).await?,
     };
-    let id = id.filter(|id| caller.may_see(*id)).ok_or(Error::NoSuchCart)?;
+    let id = id.filter(|id| caller.may_see(*id, serve::ORDERS_READ)).ok_or(Error::NoSuchCart)?;
     Ok(Owner {
         id,
         guest: id == caller.id && caller.role == Role::Guest,

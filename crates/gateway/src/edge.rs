@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::{Clock, Ids};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serve::{BODY_MAX, Deps, Keys, chassis};
+use serve::{BODY_MAX, Deps, Doorman, chassis};
 use tokio::time::Instant;
 use tower::service_fn;
 use wire::{Cx, Peer, Problem};
@@ -37,7 +37,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 
 /// What the edge knows.
 pub(crate) struct Edge {
-    keys: Keys,
+    door: Doorman,
     clock: Clock,
     ids: Ids,
     cors: Cors,
@@ -47,7 +47,7 @@ pub(crate) struct Edge {
 impl Edge {
     pub(crate) fn new(deps: &Deps, cors: Cors, tls: bool) -> Self {
         Self {
-            keys: deps.keys.clone(),
+            door: Doorman::new(deps),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
             cors,
@@ -68,14 +68,14 @@ pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, ne
     let logged =
         tracing::enabled!(tracing::Level::INFO).then(|| (request.method().clone(), nameless(request.uri().path())));
     // 2. Who calls, and the context; both go on with the request.
-    let found = chassis::identify(&edge.keys, request.method(), request.uri().path(), request.headers());
+    let found = edge
+        .door
+        .identify(request.method(), request.uri().path(), request.headers())
+        .await;
     let who = found.as_ref().cloned().unwrap_or_default();
     let cx = chassis::context(request.headers(), &who, &edge.clock, &edge.ids);
     // 3. Refusals that need no service.
-    let refused = found
-        .err()
-        .map(|fault| Problem::unauthorized(fault.to_string()))
-        .or_else(|| too_large(&request));
+    let refused = found.err().or_else(|| too_large(&request));
     let response = match refused {
         Some(problem) => {
             serve::drain(request.into_body()).await;

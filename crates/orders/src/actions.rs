@@ -36,7 +36,7 @@ pub struct Joined {
 /// An order that the caller may see.
 pub async fn get(app: &App, caller: &Caller, order: Ref) -> Result<Order, Error> {
     let order = find(app, order).await?;
-    if caller.may_see(order.user) {
+    if caller.may_see(order.user, serve::ORDERS_READ) {
         Ok(order)
     } else {
         Err(Error::NoSuchOrder)
@@ -82,7 +82,7 @@ pub async fn user_named(app: &App, cx: &Cx, caller: &Caller, user: Ref) -> Resul
         Ref::Number(_) => app.identity.find(cx, &user).await?.map(|user| user.id),
         _ => None,
     };
-    id.filter(|id| caller.may_see(*id)).ok_or(Error::NoSuchOrder)
+    id.filter(|id| caller.may_see(*id, serve::ORDERS_READ)).ok_or(Error::NoSuchOrder)
 }
 
 /// Calls an order off and gives back what it holds. The same call again, by its key, joins the first.

@@ -433,6 +433,8 @@ fn a_call_is_checked_whole_before_anybody_is_asked() {
         role: Role::Customer,
         session: ids.next::<SessionId>(NOW),
         expires: NOW,
+        permissions: serve::Permissions::NONE,
+        key: None,
     };
     let item = NewItem {
         sku: Some("NAIL".into()),

@@ -55,7 +55,7 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
         let (mut parts, body) = request.into_parts();
         let key = key_of(&parts.headers)?;
         let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
-        let caller = who.user().ok();
+        let caller = who.bearer().ok();
         let scope = match (key, caller) {
             (Some(key), Some(caller)) => {
                 let params = RawPathParams::from_request_parts(&mut parts, state).await;

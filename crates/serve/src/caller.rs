@@ -1,18 +1,21 @@
 //! Who calls: rights as types. A handler that needs a clerk takes [`Staff`], and cannot be written without.
 
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use api::identity::Machine;
 use axum::extract::{ConnectInfo, FromRequestParts};
-use base::{SessionId, Time, UserId};
+use base::{Id as _, KeyId, SessionId, Time, UserId};
 use http::request::Parts;
 use wire::{ANONYMOUS, Cx, Problem};
 
 pub use api::identity::Role;
+pub use api::rights::{Area, Permission, Permissions};
 
 use crate::tokens::Holder;
 
-/// A person with a token that counts.
+/// A person with a token that counts, or a machine with an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Who.
@@ -23,6 +26,10 @@ pub struct Caller {
     pub session: SessionId,
     /// When the token expires.
     pub expires: Time,
+    /// What they may do in the areas of the shop.
+    pub permissions: Permissions,
+    /// A machine's key; none for people. The other ids of a machine are made of the key's and belong to nobody.
+    pub key: Option<KeyId>,
 }
 
 impl Caller {
@@ -36,15 +43,40 @@ impl Caller {
         self.role == Role::Admin
     }
 
-    /// Whether what belongs to `owner` may be shown to this caller: their own things, or any to staff.
-    pub fn may_see(&self, owner: UserId) -> bool {
-        self.id == owner || self.is_staff()
+    /// The machine that an API key belongs to. It is ended like a session, under [`session_of`] its key.
+    pub fn machine(machine: &Machine, expires: Time) -> Self {
+        Self {
+            id: UserId::from_bits(machine.id.bits()),
+            role: Role::Staff,
+            session: session_of(machine.id),
+            expires,
+            permissions: machine.permissions,
+            key: Some(machine.id),
+        }
+    }
+
+    /// Whether they have a permission. Administrators have all.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.is_admin() || self.is_staff() && self.permissions.has(permission)
+    }
+
+    /// Whether what belongs to `owner` is open to this caller: their own things, and any to staff with the permission.
+    pub fn may_see(&self, owner: UserId, permission: Permission) -> bool {
+        self.id == owner || self.may(permission)
     }
 
     /// How ledgers, histories and events name this caller.
     pub fn actor(&self) -> String {
-        self.id.to_string()
+        match self.key {
+            Some(key) => key.to_string(),
+            None => self.id.to_string(),
+        }
     }
+}
+
+/// The session under which an API key ends, so that a revoked key travels the way of an ended session.
+pub fn session_of(key: KeyId) -> SessionId {
+    SessionId::from_bits(key.bits())
 }
 
 /// Who the chassis found to be calling; put into every request by it. A request cannot bring one along
@@ -62,8 +94,16 @@ impl Who {
         }
     }
 
-    /// The person who calls. Errors: 401 for nobody, 403 for a service.
+    /// The person who calls. Errors: 401 for nobody, 403 for a machine or a service.
     pub fn user(&self) -> Result<Caller, Problem> {
+        match self.bearer()? {
+            caller if caller.key.is_some() => Err(Problem::forbidden("This call is for people, not for API keys.")),
+            caller => Ok(caller),
+        }
+    }
+
+    /// The person or the machine who calls. Errors: 401 for nobody, 403 for a service.
+    pub fn bearer(&self) -> Result<Caller, Problem> {
         match self.0.as_deref() {
             Some(Holder::User(caller)) => Ok(*caller),
             Some(Holder::Service(_)) => Err(Problem::forbidden("This call is for people, not for services.")),
@@ -71,9 +111,20 @@ impl Who {
         }
     }
 
+    /// The clerk or the machine who calls and has the permission. Errors: 401 for nobody, 403 for anybody else.
+    pub fn may(&self, permission: Permission) -> Result<Caller, Problem> {
+        let caller = self.staff()?;
+        if caller.may(permission) {
+            Ok(caller)
+        } else {
+            let detail = format!("This call needs the permission {permission}. An administrator can give it.");
+            Err(Problem::forbidden(detail))
+        }
+    }
+
     /// The clerk who calls. Errors: 401 for nobody, 403 for anybody else.
     pub fn staff(&self) -> Result<Caller, Problem> {
-        let caller = self.user()?;
+        let caller = self.bearer()?;
         if caller.is_staff() {
             Ok(caller)
         } else {
@@ -113,9 +164,59 @@ fn who(parts: &Parts) -> Who {
 #[derive(Clone, Copy, Debug)]
 pub struct User(pub Caller);
 
+/// Anybody with a token or an API key; for what an owner may see, and staff with a permission
+/// ([`Caller::may_see`]).
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer(pub Caller);
+
 /// A clerk or an administrator.
 #[derive(Clone, Copy, Debug)]
 pub struct Staff(pub Caller);
+
+/// A clerk, an administrator or a machine with the permission `P`, e.g. `May<CatalogWrite>`.
+#[derive(Clone, Copy, Debug)]
+pub struct May<P>(pub Caller, PhantomData<P>);
+
+/// A permission as a type, so that a handler cannot be written without the right one.
+pub trait Permit: Send + Sync + 'static {
+    /// The permission.
+    const PERMISSION: Permission;
+}
+
+impl<P: Permit, S: Send + Sync> FromRequestParts<S> for May<P> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        who(parts).may(P::PERMISSION).map(|caller| May(caller, PhantomData))
+    }
+}
+
+macro_rules! permits {
+    ($($name:ident, $constant:ident = $right:ident $area:ident;)*) => {$(
+        #[doc = concat!("The permission to ", stringify!($right), ": ", stringify!($area), ".")]
+        pub const $constant: Permission = Permission::$right(Area::$area);
+
+        #[doc = concat!("[`", stringify!($constant), "`] as a type.")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Permit for $name {
+            const PERMISSION: Permission = $constant;
+        }
+    )*};
+}
+
+permits! {
+    CatalogRead, CATALOG_READ = read Catalog;
+    CatalogWrite, CATALOG_WRITE = write Catalog;
+    OrdersRead, ORDERS_READ = read Orders;
+    OrdersWrite, ORDERS_WRITE = write Orders;
+    PaymentsRead, PAYMENTS_READ = read Payments;
+    PaymentsWrite, PAYMENTS_WRITE = write Payments;
+    CustomersRead, CUSTOMERS_READ = read Customers;
+    CustomersWrite, CUSTOMERS_WRITE = write Customers;
+    SettingsRead, SETTINGS_READ = read Settings;
+    SettingsWrite, SETTINGS_WRITE = write Settings;
+}
 
 /// An administrator.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +226,7 @@ pub struct Admin(pub Caller);
 #[derive(Clone, Debug)]
 pub struct Service(pub String);
 
-/// A person, if there is one; for calls that need no token but do more with one.
+/// A person or a machine, if there is one; for calls that need no token but do more with one.
 #[derive(Clone, Copy, Debug)]
 pub struct MaybeUser(pub Option<Caller>);
 
@@ -163,7 +264,8 @@ extractors! {
     Staff: |parts| who(parts).staff().map(Staff);
     Admin: |parts| who(parts).admin().map(Admin);
     Service: |parts| who(parts).service().map(|name| Service(name.to_owned()));
-    MaybeUser: |parts| Ok(MaybeUser(who(parts).user().ok()));
+    Bearer: |parts| who(parts).bearer().map(Bearer);
+    MaybeUser: |parts| Ok(MaybeUser(who(parts).bearer().ok()));
     StaffOrService: |parts| match who(parts).service() {
         Ok(name) => Ok(StaffOrService::Service(name.to_owned())),
         Err(_) => who(parts).staff().map(StaffOrService::Staff),

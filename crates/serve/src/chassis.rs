@@ -21,9 +21,10 @@ use tokio::time::Instant;
 use wire::{Cx, Problem};
 
 use crate::caller::Who;
+use crate::doorman::Doorman;
 use crate::part::Deps;
 use crate::spawn::spawn;
-use crate::tokens::{Holder, Keys, TokenFault};
+use crate::tokens::Holder;
 
 /// What a request may take when its caller names no deadline: longer than the longest checkout, shorter than
 /// the patience of balancers.
@@ -43,7 +44,7 @@ pub fn panics() -> u64 {
 }
 
 struct Chassis {
-    keys: Keys,
+    door: Doorman,
     clock: Clock,
     ids: Ids,
 }
@@ -51,7 +52,7 @@ struct Chassis {
 /// Puts a service's routes behind the chassis.
 pub(crate) fn mount(service: &'static str, deps: &Deps, routes: Router, db: Option<store::Db>) -> Router {
     let chassis = Arc::new(Chassis {
-        keys: deps.keys.clone(),
+        door: Doorman::new(deps),
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),
     });
@@ -65,9 +66,16 @@ pub(crate) fn mount(service: &'static str, deps: &Deps, routes: Router, db: Opti
 async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: Next) -> Response {
     // 1. Who calls. Known already when the gateway of this process asked; then only whether the session still
     //    lives. First, because the context believes a deadline and an actor only from a service.
-    let (who, refusal) = match chassis.identify(&request) {
+    let found = match request.extensions().get::<Who>() {
+        Some(known) => chassis.door.still_counts(known),
+        None => {
+            let (method, path) = (request.method(), request.uri().path());
+            chassis.door.identify(method, path, request.headers()).await
+        }
+    };
+    let (who, refusal) = match found {
         Ok(who) => (who, None),
-        Err(fault) => (Who::default(), Some(Problem::unauthorized(fault.to_string()))),
+        Err(problem) => (Who::default(), Some(problem)),
     };
     // 2. The context, so that whatever happens below can be told by the request's id.
     let cx = match request.extensions().get::<Cx>() {
@@ -117,47 +125,6 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
     };
     // 7. The request's id on every answer.
     told(response, &cx)
-}
-
-impl Chassis {
-    fn identify(&self, request: &Request) -> Result<Who, TokenFault> {
-        if let Some(known) = request.extensions().get::<Who>() {
-            known
-                .0
-                .as_deref()
-                .map_or(Ok(()), |holder| self.keys.still_counts(holder))?;
-            return Ok(known.clone());
-        }
-        identify(&self.keys, request.method(), request.uri().path(), request.headers())
-    }
-}
-
-/// Who the `Authorization` header speaks for; nobody when there is none.
-///
-/// # Errors
-/// The token does not count. Not for calls that bring credentials of their own: a stale token beside a
-/// password or a refresh token says nothing about them.
-pub fn identify(keys: &Keys, method: &Method, path: &str, headers: &HeaderMap) -> Result<Who, TokenFault> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Ok(Who::default());
-    };
-    let text = value.to_str().map_err(|_| TokenFault::Malformed);
-    let token = text.and_then(|text| bearer(text).ok_or(TokenFault::Malformed));
-    match token.and_then(|token| keys.verify(token)) {
-        Ok(holder) => Ok(Who(Some(holder))),
-        Err(_) if brings_credentials(method, path) => Ok(Who::default()),
-        Err(fault) => Err(fault),
-    }
-}
-
-fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn brings_credentials(method: &Method, path: &str) -> bool {
-    let last = path.rsplit('/').next().unwrap_or_default();
-    *method == Method::POST && matches!(last, "login" | "register" | "refresh" | "guest")
 }
 
 /// The context of a request: its id and trace, taken or made; deadline and actor, believed only from a service.

@@ -9,6 +9,7 @@ mod answers;
 mod body;
 mod caller;
 pub mod chassis;
+mod doorman;
 mod errors;
 mod extract;
 mod faults;
@@ -28,7 +29,14 @@ mod tests;
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
 pub use body::{BODY_MAX, Body, Write, bytes_of, drain, too_large};
-pub use caller::{Admin, Caller, In, MaybeUser, Remote, Role, Service, Staff, StaffOrService, User, Who};
+pub use caller::{
+    Admin, Area, Bearer, CATALOG_READ, CATALOG_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, Caller, CatalogRead,
+    CatalogWrite, CustomersRead, CustomersWrite, In, May, MaybeUser, ORDERS_READ, ORDERS_WRITE, OrdersRead,
+    OrdersWrite, PAYMENTS_READ, PAYMENTS_WRITE, PaymentsRead, PaymentsWrite, Permission, Permissions, Permit, Remote,
+    Role, SETTINGS_READ, SETTINGS_WRITE, Service, SettingsRead, SettingsWrite, Staff, StaffOrService, User, Who,
+    session_of,
+};
+pub use doorman::{API_KEY_PREFIX, Doorman, digest_of};
 pub use errors::of_store;
 pub use extract::{Known, Path, Query, page};
 pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};

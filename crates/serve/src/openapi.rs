@@ -109,7 +109,10 @@ fn operation(route: &Declared, method: &Method, routed: fn(&str) -> bool, schema
     if !also.is_empty() {
         operation.insert("x-also".into(), json!(also));
     }
-    operation.insert("x-rights".into(), json!(format!("{:?}", route.rights)));
+    operation.insert("x-rights".into(), json!(rights_name(route.rights)));
+    if let Rights::May(permission) | Rights::MayOrService(permission) = route.rights {
+        operation.insert("x-permission".into(), json!(permission.to_string()));
+    }
     let bearer = json!({ "bearer": [] });
     let security = if route.rights == Rights::Anyone {
         json!([{}, bearer])
@@ -307,8 +310,17 @@ fn refusals(route: &Declared) -> BTreeMap<u16, Vec<&'static str>> {
     all
 }
 
-fn rights_words(rights: Rights) -> &'static str {
+/// The kind of right; which permission is told beside it.
+fn rights_name(rights: Rights) -> String {
     match rights {
+        Rights::May(_) => "Staff".to_owned(),
+        Rights::MayOrService(_) => "StaffOrService".to_owned(),
+        plain => format!("{plain:?}"),
+    }
+}
+
+fn rights_words(rights: Rights) -> String {
+    let words = match rights {
         Rights::Anyone => "anybody",
         Rights::User => "anybody with a token",
         Rights::Owner => "the owner, or staff",
@@ -316,7 +328,12 @@ fn rights_words(rights: Rights) -> &'static str {
         Rights::StaffOrService => "staff, or a service of the shop",
         Rights::Admin => "administrators",
         Rights::Service => "services of the shop",
-    }
+        Rights::May(permission) => return format!("staff and API keys with the permission `{permission}`"),
+        Rights::MayOrService(permission) => {
+            return format!("staff and API keys with the permission `{permission}`, or a service of the shop");
+        }
+    };
+    words.to_owned()
 }
 
 /// Schemas on their way into `components`: requests and answers apart.

@@ -20,7 +20,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use tower::Service;
 use wire::Problem;
 
-use crate::caller::Who;
+use crate::caller::{Permission, Who};
 use crate::tokens::Holder;
 
 /// Who may call. Checked at the door and told in the OpenAPI document; the handler's extractor checks
@@ -37,6 +37,10 @@ pub enum Rights {
     Staff,
     /// Clerks, administrators and services.
     StaffOrService,
+    /// Staff and machines with the permission, and administrators.
+    May(Permission),
+    /// The same, and services.
+    MayOrService(Permission),
     /// Administrators.
     Admin,
     /// Services.
@@ -396,8 +400,9 @@ fn admit(rights: Rights, who: Option<&Who>) -> Result<(), Problem> {
         Rights::Anyone => Ok(()),
         Rights::User => who.user().map(drop),
         // Services act for owners; the handler says for which.
-        Rights::Owner | Rights::StaffOrService if by_service => Ok(()),
-        Rights::Owner => who.user().map(drop),
+        Rights::Owner | Rights::StaffOrService | Rights::MayOrService(_) if by_service => Ok(()),
+        Rights::Owner => who.bearer().map(drop),
+        Rights::May(permission) | Rights::MayOrService(permission) => who.may(permission).map(drop),
         Rights::Staff | Rights::StaffOrService => who.staff().map(drop),
         Rights::Admin => who.admin().map(drop),
         Rights::Service => who.service().map(drop),

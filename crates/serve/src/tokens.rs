@@ -13,7 +13,7 @@ use std::time::Duration;
 use base::{Clock, Id, Ids, RequestId, SessionId, Time, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::caller::{Caller, Role};
+use crate::caller::{Caller, Permissions, Role};
 use crate::jws::{Jws, Key};
 use crate::revoked::Revoked;
 
@@ -41,6 +41,9 @@ pub struct Claims {
     pub sub: String,
     /// `guest`, `customer`, `staff`, `admin`, or `service`.
     pub role: String,
+    /// What staff may do; nobody else's token says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perms: Option<Permissions>,
     /// The session; services have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<SessionId>,
@@ -144,9 +147,28 @@ impl Keys {
         &self.0.revoked
     }
 
-    /// A person's access token and the moment it expires (whole seconds).
+    /// A person's access token and the moment it expires (whole seconds). Staff get the usual permissions.
     pub fn sign_user(&self, user: UserId, role: Role, session: SessionId, lifetime: Duration) -> (String, Time) {
-        self.sign(SHOP, user.to_string(), role.as_str(), Some(session), lifetime)
+        self.sign_permitted(user, role, Permissions::STAFF, session, lifetime)
+    }
+
+    /// The same, with permissions that count if the role is staff: administrators have all, others none.
+    pub fn sign_permitted(
+        &self,
+        user: UserId,
+        role: Role,
+        permissions: Permissions,
+        session: SessionId,
+        lifetime: Duration,
+    ) -> (String, Time) {
+        let permissions = (role == Role::Staff).then_some(permissions);
+        self.sign(
+            SHOP,
+            user.to_string(),
+            (role.as_str(), permissions),
+            Some(session),
+            lifetime,
+        )
     }
 
     /// The present token of a service, renewed in time.
@@ -159,7 +181,7 @@ impl Keys {
         let (token, _) = self.sign(
             INTERNAL,
             format!("service:{service}"),
-            "service",
+            ("service", None),
             None,
             SERVICE_LIFETIME,
         );
@@ -174,7 +196,14 @@ impl Keys {
         Arc::new(move || keys.service_token(service))
     }
 
-    fn sign(&self, aud: &str, sub: String, role: &str, sid: Option<SessionId>, lifetime: Duration) -> (String, Time) {
+    fn sign(
+        &self,
+        aud: &str,
+        sub: String,
+        (role, perms): (&str, Option<Permissions>),
+        sid: Option<SessionId>,
+        lifetime: Duration,
+    ) -> (String, Time) {
         let now = self.0.clock.now();
         let iat = now.seconds();
         let exp = iat.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2_000_000));
@@ -184,6 +213,7 @@ impl Keys {
             typ: "access".to_owned(),
             sub,
             role: role.to_owned(),
+            perms,
             sid,
             jti: self
                 .0
@@ -269,12 +299,22 @@ impl Keys {
         let expires = Time::from_micros(claims.exp.saturating_mul(1_000_000));
         let holder = match (claims.aud.as_str(), claims.sub.strip_prefix("service:")) {
             (INTERNAL, Some(service)) if claims.role == "service" => Holder::Service(service.to_owned()),
-            (SHOP, None) => Holder::User(Caller {
-                id: claims.sub.parse().map_err(|_| TokenFault::Malformed)?,
-                role: Role::parse(&claims.role).ok_or(TokenFault::Malformed)?,
-                session: claims.sid.ok_or(TokenFault::Malformed)?,
-                expires,
-            }),
+            (SHOP, None) => {
+                let role = Role::parse(&claims.role).ok_or(TokenFault::Malformed)?;
+                let permissions = match role {
+                    Role::Admin => Permissions::ALL,
+                    Role::Staff => claims.perms.unwrap_or_default(),
+                    Role::Guest | Role::Customer => Permissions::NONE,
+                };
+                Holder::User(Caller {
+                    id: claims.sub.parse().map_err(|_| TokenFault::Malformed)?,
+                    role,
+                    session: claims.sid.ok_or(TokenFault::Malformed)?,
+                    expires,
+                    permissions,
+                    key: None,
+                })
+            }
             _ => return Err(TokenFault::WrongAudience),
         };
         Ok(Remembered {

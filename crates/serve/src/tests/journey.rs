@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::*;
+use crate::doorman::Doorman;
 
 #[tokio::test]
 async fn rights_are_checked_before_the_body_is_read() {
@@ -77,17 +78,20 @@ async fn request_ids_are_taken_made_and_echoed() {
         bench.ask("POST", "/things", &headers, body).await.body["who"],
         user().to_string()
     );
-    let cx = |authorization: &str| {
+    let cx = async |authorization: &str| {
         let mut headers = HeaderMap::new();
         headers.insert("x-actor", "usr_boss".parse().unwrap());
         headers.insert("x-deadline-ms", "5".parse().unwrap());
         headers.insert("authorization", authorization.parse().unwrap());
-        let who = chassis::identify(&bench.deps.keys, &Method::GET, "/", &headers).unwrap();
+        let who = Doorman::new(&bench.deps)
+            .identify(&Method::GET, "/", &headers)
+            .await
+            .unwrap();
         chassis::context(&headers, &who, &bench.deps.clock, &bench.deps.ids)
     };
-    assert_eq!(cx(&service).actor(), "usr_boss");
-    assert!(cx(&service).left().unwrap() <= Duration::from_millis(5));
-    assert!(cx(&bearer).left().unwrap() > Duration::from_secs(1));
+    assert_eq!(cx(&service).await.actor(), "usr_boss");
+    assert!(cx(&service).await.left().unwrap() <= Duration::from_millis(5));
+    assert!(cx(&bearer).await.left().unwrap() > Duration::from_secs(1));
 }
 
 #[tokio::test]

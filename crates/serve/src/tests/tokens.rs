@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::*;
+use crate::Permissions;
 
 fn keys(secret: Secret) -> (Keys, Clock) {
     let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
@@ -52,6 +53,8 @@ fn a_token_says_who_holds_it_until_it_expires() {
             role: Role::Staff,
             session: session(),
             expires,
+            permissions: Permissions::STAFF,
+            key: None,
         };
         assert_eq!(*keys.verify(&token).unwrap(), Holder::User(caller));
         clock.advance(Duration::from_secs(899));

@@ -1,0 +1,98 @@
+//! The audit log's entries on their way: each is told in the transaction of the change that it tells of.
+
+use std::borrow::Cow;
+
+use api::trail::STAFF_ACTION;
+use base::EventId;
+use serde_json::{Map, Value};
+use store::{Error, Outgoing, Tx};
+
+/// What somebody of the staff did. `before` and `after` are JSON objects; what is the same in both is left out.
+#[derive(Clone, Debug)]
+pub struct Deed<'a> {
+    /// What was done, e.g. `product.update`.
+    pub action: &'static str,
+    /// To what, e.g. a product's id.
+    pub subject: &'a str,
+    /// What was there; none for what is new.
+    pub before: Option<Value>,
+    /// What is there now; none for what is gone.
+    pub after: Option<Value>,
+}
+
+/// Records a deed with the rows that it changes. A change that changed nothing is not recorded.
+///
+/// # Errors
+/// The database's.
+pub fn audit(tx: &mut Tx<'_>, actor: &str, request_id: &str, deed: Deed<'_>) -> Result<(), Error> {
+    let (before, after) = differing(deed.before, deed.after);
+    if before.as_ref().is_some_and(Map::is_empty) && after.as_ref().is_some_and(Map::is_empty) {
+        return Ok(());
+    }
+    let told = api::trail::Deed {
+        action: deed.action.to_owned(),
+        before,
+        after,
+    };
+    let now = tx.clock().now();
+    let id: EventId = tx.ids().next(now);
+    tx.emit(Outgoing {
+        id,
+        kind: Cow::Borrowed(STAFF_ACTION),
+        subject: deed.subject.to_owned(),
+        // Entries are no versions of their subject: whoever compares sequences never sees them.
+        sequence: 0,
+        at: now,
+        actor: actor.to_owned(),
+        request_id: request_id.to_owned(),
+        data: serde_json::to_string(&told).map_err(|fault| Error::Corrupt(fault.to_string()))?,
+    })
+}
+
+/// The two objects without the fields in which they agree.
+fn differing(before: Option<Value>, after: Option<Value>) -> (Option<Map<String, Value>>, Option<Map<String, Value>>) {
+    let (mut before, mut after) = (before.map(object), after.map(object));
+    if let (Some(old), Some(new)) = (&mut before, &mut after) {
+        let same: Vec<String> = old
+            .iter()
+            .filter(|(name, value)| new.get(*name) == Some(value))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in same {
+            old.remove(&name);
+            new.remove(&name);
+        }
+    }
+    (before, after)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_kept() {
+        let (before, after) = differing(
+            Some(json!({ "name": "Lamp", "price": 1, "tags": ["a"] })),
+            Some(json!({ "name": "Lamp", "price": 2, "tags": ["a"], "vendor": "x" })),
+        );
+        assert_eq!(Value::from(before.expect("before")), json!({ "price": 1 }));
+        assert_eq!(Value::from(after.expect("after")), json!({ "price": 2, "vendor": "x" }));
+    }
+
+    #[test]
+    fn what_is_new_or_gone_is_kept_whole() {
+        let (before, after) = differing(None, Some(json!({ "role": "staff" })));
+        assert!(before.is_none());
+        assert_eq!(Value::from(after.expect("after")), json!({ "role": "staff" }));
+    }
+}
