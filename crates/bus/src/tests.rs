@@ -27,6 +27,7 @@ fn deps() -> Deps {
             currency: "EUR".parse().unwrap(),
         },
         peers: Peers::default(),
+        mail: serve::Mailer::off(),
         stop: Stop::new(),
     }
 }

@@ -41,6 +41,7 @@ async fn main() {
             currency: "EUR".parse().expect("a currency"),
         },
         peers: Peers::new([Peer::local("catalog", late.clone())]),
+        mail: serve::Mailer::off(),
         stop: Stop::new(),
     };
     let session: SessionId = ids.next(clock.now());

@@ -58,6 +58,7 @@ fn deps(peers: Peers) -> Deps {
             currency: "EUR".parse().unwrap(),
         },
         peers,
+        mail: serve::Mailer::off(),
         stop: Stop::new(),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use base::{Clock, Ids};
+use mail::Mailer;
 use serve::{Declared, Deps, Keys, Mode, Part, Peers, Secret, Shop, Stop};
 use store::{Db, Engine, Migration, Settings};
 use wire::{Late, Peer};
@@ -90,7 +91,7 @@ pub fn addresses(config: &Config, services: &[&'static str]) -> Vec<(&'static st
 }
 
 /// What every service is built from.
-pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Deps {
+pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Result<Deps> {
     let keys = Keys::new(&secret(config), &[], ISSUER, clock.clone(), ids.clone());
     let mode = if config.flag("production") {
         Mode::Production
@@ -101,7 +102,8 @@ pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Deps {
         name: config.text("shop.name").to_owned(),
         currency: config.currency(),
     };
-    Deps {
+    Ok(Deps {
+        mail: mailer(config, mode, &clock)?,
         clock,
         ids,
         keys,
@@ -109,7 +111,27 @@ pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Deps {
         shop,
         peers,
         stop: Stop::new(),
+    })
+}
+
+/// What writes to people. Without a server a developer reads the mails in the log, and a shop does without.
+fn mailer(config: &Config, mode: Mode, clock: &Clock) -> Result<Mailer> {
+    let url = config.text("mail.smtp");
+    if url.is_empty() {
+        return Ok(match mode {
+            Mode::Development => Mailer::log(),
+            Mode::Production => Mailer::off(),
+        });
     }
+    let path = config.text("mail.authority");
+    let read = || std::fs::read(path).with_context(|| format!("`mail.authority`: {path} cannot be read"));
+    let authority = (!path.is_empty()).then(read).transpose()?;
+    let settings = mail::Settings {
+        url,
+        from: config.text("mail.from"),
+        authority: authority.as_deref(),
+    };
+    Ok(Mailer::smtp(&mail::Smtp::read(&settings)?, clock.clone()))
 }
 
 fn secret(config: &Config) -> Secret {
@@ -182,7 +204,7 @@ pub async fn compose_with(
     seams: &Seams,
 ) -> Result<Composed> {
     let lates: HashMap<&'static str, Late> = services.iter().map(|service| (*service, Late::new())).collect();
-    let deps = deps(config, clock, ids, peers(config, &lates)?);
+    let deps = deps(config, clock, ids, peers(config, &lates)?)?;
     let mut parts = Vec::with_capacity(services.len());
     for service in services.iter().filter(|service| **service != "gateway") {
         parts.push(

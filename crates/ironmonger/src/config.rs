@@ -158,7 +158,7 @@ impl Config {
             let masked = MASKED.contains(&name.as_str()) && value.as_str() != Some("");
             let text = match name.as_str() {
                 _ if masked => "\"…\"".to_owned(),
-                "database.url" => format!("{:?}", without_password(value.as_str().unwrap_or_default())),
+                "database.url" | "mail.smtp" => format!("{:?}", without_password(value.as_str().unwrap_or_default())),
                 _ => value.to_string(),
             };
             (name.as_str(), text, origin)
@@ -166,7 +166,7 @@ impl Config {
     }
 }
 
-/// A database's address without the password in it.
+/// An address without the password in it.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
@@ -243,6 +243,8 @@ mod tests {
             &[
                 ("JWT_SECRET", "0123456789012345678901234567890123"),
                 ("IRONMONGER_DATABASE_URL", "postgres://shop:hush@db:5432/shop"),
+                ("IRONMONGER_MAIL_SMTP", "smtp://shop:hush@mail.example.com:587"),
+                ("IRONMONGER_MAIL_FROM", "shop@example.com"),
             ],
         )
         .unwrap();
@@ -250,6 +252,7 @@ mod tests {
             .shown()
             .map(|(name, value, _)| format!("{name} = {value}"))
             .collect();
+        assert!(shown.contains(&"mail.smtp = \"smtp://shop:…@mail.example.com:587\"".to_owned()));
         assert!(shown.contains(&"database.url = \"postgres://shop:…@db:5432/shop\"".to_owned()));
         assert!(
             shown

@@ -29,3 +29,13 @@ pub fn of_store(error: store::Error) -> Problem {
         }
     }
 }
+
+/// What needs mail is not offered: 501 `mail_not_configured`, for production without a mail server
+/// ([`mail::Mailer::can_send`]). Not 503, since trying again has no point.
+pub fn no_mail() -> Problem {
+    Problem::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "mail_not_configured",
+        "This shop sends no mail, and this needs one. Please ask the people who run it.",
+    )
+}

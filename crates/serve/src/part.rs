@@ -89,6 +89,8 @@ pub struct Deps {
     pub shop: Shop,
     /// The other services.
     pub peers: Peers,
+    /// What writes to people.
+    pub mail: mail::Mailer,
     /// Ends the process, cleanly.
     pub stop: Stop,
 }

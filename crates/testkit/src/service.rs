@@ -27,6 +27,7 @@ pub fn deps(ids: Ids, peers: impl IntoIterator<Item = Peer>) -> Deps {
             currency: Currency::USD,
         },
         peers: Peers::new(peers),
+        mail: mail::Mailer::kept().0,
         stop: Stop::new(),
     }
 }

@@ -8,7 +8,7 @@ use super::code::words;
 use super::lex::lex;
 use super::{Finding, Source};
 
-const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "serve", "bus"];
+const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "mail", "serve", "bus"];
 
 /// The services: none depends on another, they speak through `api`.
 pub const SERVICES: &[&str] = &["gateway", "identity", "catalog", "cart", "orders", "payments", "events"];
@@ -20,9 +20,9 @@ const BESIDE: &[&str] = &["it", "bench"];
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
     Some(match name {
         "base" | "xtask" => vec![],
-        "wire" | "store" => vec!["base"],
+        "wire" | "store" | "mail" => vec!["base"],
         "api" => vec!["base", "wire"],
-        "serve" => vec!["base", "wire", "api", "store"],
+        "serve" => vec!["base", "wire", "api", "store", "mail"],
         "bus" => vec!["base", "wire", "api", "store", "serve"],
         "gateway" => vec!["base", "wire", "api", "serve"],
         _ if SERVICES.contains(&name) => BELOW_SERVICES.to_vec(),
@@ -33,7 +33,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
     })
 }
 
-/// `base ← wire ← api ← services ← ironmonger`, `base ← store`, `serve ← bus` (a relay is a task, an inbox a route), `testkit` for tests only.
+/// `base ← wire ← api ← services ← ironmonger`, `base ← store`, `base ← mail`, `serve ← bus` (a relay is a task, an inbox a route), `testkit` for tests only.
 pub fn layers(sources: &[Source]) -> Vec<Finding> {
     let manifests: Vec<(&Source, Table)> = sources
         .iter()

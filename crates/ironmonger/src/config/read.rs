@@ -148,6 +148,13 @@ impl Config {
                 wrong(name, &format!("must have at least {SECRET_MIN} bytes"));
             }
         }
+        if !self.text("mail.smtp").is_empty() {
+            let (url, from) = (self.text("mail.smtp"), self.text("mail.from"));
+            let authority = None; // The file is read when the shop starts.
+            if let Err(fault) = mail::Smtp::read(&mail::Settings { url, from, authority }) {
+                wrong(&format!("mail.{}", fault.setting), &fault.detail);
+            }
+        }
         let key = self.text("secrets.signing_key");
         if !key.is_empty() && (key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit())) {
             wrong("secrets.signing_key", "must be 64 hexadecimal digits");

@@ -158,6 +158,7 @@ fn deps() -> Deps {
             currency: "EUR".parse().unwrap(),
         },
         peers: Peers::default(),
+        mail: crate::Mailer::off(),
         stop: Stop::new(),
     }
 }
