@@ -6,6 +6,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("/api/auth", "identity"),
     ("/api/users", "identity"),
     ("/api/user", "identity"),
+    ("/api/keys", "identity"),
     ("/api/products", "catalog"),
     ("/api/product", "catalog"),
     ("/api/categories", "catalog"),
@@ -17,6 +18,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("/api/payments", "payments"),
     ("/api/events", "events"),
     ("/api/webhooks", "events"),
+    ("/api/audit", "events"),
 ];
 
 /// The service that answers `path`, if one does.
