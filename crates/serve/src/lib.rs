@@ -28,6 +28,7 @@ mod tests;
 
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
+pub use mail::Mailer;
 pub use body::{BODY_MAX, Body, Write, bytes_of, drain, too_large};
 pub use caller::{
     Admin, Area, Bearer, CATALOG_READ, CATALOG_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, Caller, CatalogRead,
@@ -37,7 +38,7 @@ pub use caller::{
     session_of,
 };
 pub use doorman::{API_KEY_PREFIX, Doorman, digest_of};
-pub use errors::of_store;
+pub use errors::{no_mail, of_store};
 pub use extract::{Known, Path, Query, page};
 pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};
 pub use revoked::{ACCESS_LIFETIME_MAX, Revoked};
