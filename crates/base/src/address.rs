@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::country_code;
+use crate::{country_code, postal_code};
 
 /// The longest part of an address.
 const PART_MAX: usize = 200;
@@ -28,7 +28,7 @@ pub struct Address {
     /// State, province or county.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Postal code.
+    /// Postal code, in the form of its country; answered in its usual spelling. Empty where a country has none.
     #[serde(alias = "zipCode", alias = "postal_code", alias = "zip_code")]
     pub postal_code: String,
     /// ISO 3166-1 alpha-2 code or English name.
@@ -51,20 +51,20 @@ impl Address {
     /// The address with its parts trimmed and its country as a code; all faults at once.
     pub fn checked(mut self) -> Result<Self, Vec<AddressFault>> {
         let mut faults = Vec::new();
-        let mut need = |field: &'static str, part: &mut String| {
-            *part = part.trim().to_owned();
-            let detail = if part.is_empty() {
-                "is needed".to_owned()
-            } else if part.len() > PART_MAX || part.contains('\0') {
-                format!("has at most {PART_MAX} characters")
-            } else {
-                return;
-            };
-            faults.push(AddressFault { field, detail });
-        };
+        let mut need = |field: &'static str, part: &mut String| faults.extend(wanting(field, part));
         need("street", &mut self.street);
         need("city", &mut self.city);
-        need("postalCode", &mut self.postal_code);
+        let code = country_code(&self.country);
+        let spelled = match code {
+            Some(code) => postal_code(code, &self.postal_code),
+            None if self.postal_code.trim().is_empty() => Err("is needed".to_owned()),
+            None => Ok(std::mem::take(&mut self.postal_code)),
+        };
+        match spelled {
+            Ok(spelled) => self.postal_code = spelled,
+            Err(detail) => faults.push(fault("postalCode", detail)),
+        }
+        let mut need = |field: &'static str, part: &mut String| faults.extend(wanting(field, part));
         need("country", &mut self.country);
         let optional = [
             ("name", &mut self.name),
@@ -79,18 +79,34 @@ impl Address {
                 need(field, text);
             }
         }
-        match country_code(&self.country) {
+        match code {
             Some(code) => self.country = code.to_owned(),
             None if faults.iter().any(|fault| fault.field == "country") => {}
-            None => faults.push(AddressFault {
-                field: "country",
-                detail: format!(
+            None => faults.push(fault(
+                "country",
+                format!(
                     "{:?} is neither an ISO 3166 code such as DE nor the English name of a country",
                     self.country
                 ),
-            }),
+            )),
         }
         if faults.is_empty() { Ok(self) } else { Err(faults) }
+    }
+}
+
+fn fault(field: &'static str, detail: String) -> AddressFault {
+    AddressFault { field, detail }
+}
+
+/// Trims a part; what is wrong with it when nothing is left, or too much.
+fn wanting(field: &'static str, part: &mut String) -> Option<AddressFault> {
+    *part = part.trim().to_owned();
+    if part.is_empty() {
+        Some(fault(field, "is needed".to_owned()))
+    } else if part.len() > PART_MAX || part.contains('\0') {
+        Some(fault(field, format!("has at most {PART_MAX} characters")))
+    } else {
+        None
     }
 }
 
@@ -137,5 +153,29 @@ mod tests {
         .unwrap_err();
         let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
         assert_eq!(fields, ["street", "city", "postalCode", "country"]);
+        let faults = Address {
+            city: "  ".into(),
+            postal_code: "1234".into(),
+            ..address("US")
+        }
+        .checked()
+        .unwrap_err();
+        let fields: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["city", "postalCode"]);
+    }
+
+    #[test]
+    fn the_code_follows_its_country() {
+        let with = |country: &str, code: &str| Address {
+            postal_code: code.into(),
+            ..address(country)
+        };
+        let checked = with("Canada", "k1a0b1").checked().expect("an address");
+        assert_eq!(
+            (checked.country.as_str(), checked.postal_code.as_str()),
+            ("CA", "K1A 0B1")
+        );
+        assert_eq!(with("Hong Kong", "").checked().expect("no codes there").postal_code, "");
+        assert!(with("Germany", "").checked().is_err());
     }
 }

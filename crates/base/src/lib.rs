@@ -10,6 +10,7 @@ mod country;
 mod ids;
 mod money;
 mod page;
+mod postal;
 mod quantity;
 mod text;
 
@@ -18,10 +19,11 @@ pub use amount::{Amount, AmountFault};
 pub use clock::{Clock, Time};
 pub use country::country_code;
 pub use ids::{
-    AttemptId, CartId, ChargeId, EventId, FulfilmentId, Id, IdFault, Ids, ImageId, ImportId, KeyId, LineId,
-    OrderId, OrderLineId, PaymentId, ProductId, RefundId, RequestId, ReservationId, SessionId, UserId, VariantId,
+    AttemptId, CartId, ChargeId, EventId, FulfilmentId, Id, IdFault, Ids, ImageId, ImportId, KeyId, LineId, OrderId,
+    OrderLineId, PaymentId, ProductId, RefundId, RequestId, ReservationId, SessionId, UserId, VariantId,
 };
 pub use money::{Currency, Money, MoneyFault};
 pub use page::{Cursor, CursorFault, PAGE_DEFAULT, PAGE_MAX, Page};
+pub use postal::{PostalForm, postal_code, postal_form};
 pub use quantity::{QUANTITY_MAX, Quantity, QuantityFault};
 pub use text::{Handle, Sku, TextFault, fold, handle_from};
