@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::caller::{Caller, Permissions, Role};
 use crate::jws::{Jws, Key};
 use crate::revoked::Revoked;
+pub use crate::ring::Signer;
+use crate::ring::KeyRing;
 
 /// The longest token that is read: ours have some 400 bytes.
 const TOKEN_MAX: usize = 4_096;
@@ -105,15 +107,20 @@ pub enum Secret {
     Shared(Vec<u8>),
 }
 
+impl Secret {
+    /// The name of its key, which every token that it signs carries.
+    pub fn kid(&self) -> String {
+        Key::new(self).kid().to_owned()
+    }
+}
+
 /// The keys of a shop. Cheap to clone; clones share what they remember.
 #[derive(Clone)]
-pub struct Keys(Arc<Ring>);
+pub struct Keys(Arc<Shared>);
 
-struct Ring {
+struct Shared {
     issuer: String,
-    signing: Key,
-    /// Keys of before, which are still believed until the last token they signed has expired.
-    former: Vec<Key>,
+    ring: RwLock<Arc<KeyRing>>,
     clock: Clock,
     ids: Ids,
     verified: RwLock<HashMap<Box<str>, Remembered>>,
@@ -130,16 +137,41 @@ struct Remembered {
 impl Keys {
     /// Keys that sign with `secret` and believe what `former` ones signed, too.
     pub fn new(secret: &Secret, former: &[Secret], issuer: &str, clock: Clock, ids: Ids) -> Self {
-        Self(Arc::new(Ring {
+        let former = former.iter().cloned().map(Signer::believed);
+        let signers: Vec<Signer> = std::iter::once(Signer::always(secret.clone())).chain(former).collect();
+        Self::of(&signers, issuer, clock, ids)
+    }
+
+    /// Keys that sign and believe as these secrets have their times.
+    ///
+    /// # Panics
+    /// Without a secret.
+    pub fn of(signers: &[Signer], issuer: &str, clock: Clock, ids: Ids) -> Self {
+        Self(Arc::new(Shared {
             issuer: issuer.to_owned(),
-            signing: Key::new(secret),
-            former: former.iter().map(Key::new).collect(),
+            ring: RwLock::new(Arc::new(KeyRing::new(signers))),
             revoked: Revoked::new(clock.clone()),
             clock,
             ids,
             verified: RwLock::default(),
             services: Mutex::default(),
         }))
+    }
+
+    /// Takes other secrets into use, everywhere where these keys are. What was verified with the ones of before is
+    /// verified anew.
+    ///
+    /// # Panics
+    /// Without a secret.
+    pub fn turn(&self, signers: &[Signer]) {
+        let ring = Arc::new(KeyRing::new(signers));
+        *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+        self.0.verified.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.services.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn ring(&self) -> Arc<KeyRing> {
+        self.0.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The sessions that have ended before their tokens expired.
@@ -225,7 +257,7 @@ impl Keys {
             exp,
         };
         (
-            self.0.signing.sign(&claims),
+            self.ring().signing(now).sign(&claims),
             Time::from_micros(exp.saturating_mul(1_000_000)),
         )
     }
@@ -246,7 +278,7 @@ impl Keys {
         let known = match known {
             Some(known) => known,
             None => {
-                let fresh = self.read(token)?;
+                let fresh = self.read(token, now)?;
                 if now < fresh.expires {
                     self.remember(token, fresh.clone(), now);
                 }
@@ -282,16 +314,13 @@ impl Keys {
         verified.insert(token.into(), known);
     }
 
-    fn read(&self, token: &str) -> Result<Remembered, TokenFault> {
+    fn read(&self, token: &str, now: Time) -> Result<Remembered, TokenFault> {
         if token.len() > TOKEN_MAX {
             return Err(TokenFault::Malformed);
         }
         let jws = Jws::parse(token)?;
-        let keys = std::iter::once(&self.0.signing).chain(&self.0.former);
-        let key = keys
-            .into_iter()
-            .find(|key| key.kid() == jws.kid)
-            .ok_or(TokenFault::UnknownKey)?;
+        let ring = self.ring();
+        let (key, until) = ring.believed(&jws.kid, now).ok_or(TokenFault::UnknownKey)?;
         let claims: Claims = key.open(&jws)?;
         if claims.iss != self.0.issuer || claims.typ != "access" {
             return Err(TokenFault::WrongAudience);
@@ -319,19 +348,19 @@ impl Keys {
         };
         Ok(Remembered {
             holder: Arc::new(holder),
-            expires,
+            // A key that is believed no more takes what it signed along.
+            expires: until.map_or(expires, |until| until.min(expires)),
         })
     }
 
     /// The public keys as a JWK set (RFC 7517); empty when the secret is shared.
     pub fn jwks(&self) -> serde_json::Value {
-        let keys = std::iter::once(&self.0.signing).chain(&self.0.former);
-        serde_json::json!({ "keys": keys.filter_map(Key::jwk).collect::<Vec<_>>() })
+        serde_json::json!({ "keys": self.ring().public(self.0.clock.now()) })
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.signing.kid())
+        write!(f, "Keys({})", self.ring().signing(self.0.clock.now()).kid())
     }
 }

@@ -175,3 +175,55 @@ fn a_key_is_named_by_its_thumbprint() {
     assert_eq!(jwk["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
     assert_eq!(jwk["kid"], "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
 }
+
+/// A rotation as processes see it: the next key is known before it signs, the one of before is believed until its time.
+#[test]
+fn a_rotation_refuses_nobody_and_ends() {
+    for [before, next] in [
+        [Secret::Ed25519([9; 32]), Secret::Ed25519([8; 32])],
+        [Secret::Shared(vec![9; 32]), Secret::Shared(vec![8; 32])],
+        [Secret::Ed25519([9; 32]), Secret::Shared(vec![8; 32])],
+    ] {
+        let (keys, clock) = keys(before.clone());
+        let kid = |token: &str| {
+            let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+            serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+        };
+        let sign = || keys.sign_user(user(), Role::Customer, session(), QUARTER).0;
+        let old = sign();
+        assert!(keys.verify(&old).is_ok());
+        let badge = keys.service_token("orders");
+        let from = clock.now().after(Duration::from_secs(5));
+        let until = from.after(QUARTER).after(Duration::from_secs(60));
+        keys.turn(&[
+            Signer {
+                until: Some(until),
+                ..Signer::always(before.clone())
+            },
+            Signer {
+                from: Some(from),
+                ..Signer::always(next.clone())
+            },
+        ]);
+        // Not yet: somebody else may not know it.
+        assert_eq!((kid(&old), kid(&sign())), (before.kid(), before.kid()));
+        clock.advance(Duration::from_secs(5));
+        let new = sign();
+        assert_eq!(kid(&new), next.kid());
+        assert!(keys.verify(&old).is_ok() && keys.verify(&new).is_ok() && keys.verify(&badge).is_ok());
+        let public = keys.jwks()["keys"].as_array().unwrap().len();
+        let expected = [&before, &next].iter().filter(|secret| matches!(secret, Secret::Ed25519(_))).count();
+        assert_eq!(public, expected);
+        // A long-lived token that the former key signs behind everybody's back ends with the key.
+        let thief = Keys::new(&before, &[], "shop", clock.clone(), Ids::seeded(6));
+        let (stolen, _) = thief.sign_user(user(), Role::Admin, session(), Duration::from_secs(86_400));
+        assert!(keys.verify(&stolen).is_ok());
+        clock.advance(QUARTER);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(keys.verify(&stolen), Err(TokenFault::Expired));
+        let fresh = thief.sign_user(user(), Role::Admin, session(), QUARTER).0;
+        assert_eq!(keys.verify(&fresh), Err(TokenFault::UnknownKey));
+        assert_eq!(kid(&sign()), next.kid());
+        assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), usize::from(matches!(next, Secret::Ed25519(_))));
+    }
+}
