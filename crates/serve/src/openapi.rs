@@ -12,6 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::routes::{Declared, Given, Rights, SchemaOf, spellings};
 
+mod codes;
+mod examples;
+
+pub use codes::{CODES, meaning};
+
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// What the document says of the shop.
@@ -54,7 +59,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
     schemas.answer(|generator| generator.subschema_for::<wire::Problem>());
     let mut paths = json!(paths);
     let components = schemas.finish(&mut paths);
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": info.title,
@@ -88,7 +93,9 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
                 },
             },
         },
-    })
+    });
+    examples::fill(&mut document);
+    document
 }
 
 fn operation(route: &Declared, method: &Method, routed: fn(&str) -> bool, schemas: &mut Schemas) -> Value {
@@ -236,10 +243,11 @@ fn responses(route: &Declared, schemas: &mut Schemas) -> Value {
         responses.insert(given.status.to_string(), success(route, given, schemas));
     }
     for (status, codes) in refusals(route) {
-        let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+        let named: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
         let problem = json!({ "$ref": format!("{SCHEMAS}Problem") });
         let response = json!({
-            "description": format!("Refused: {}.", codes.join(", ")),
+            "description": format!("Refused: {}.", named.join(", ")),
+            "x-codes": codes,
             "headers": { "X-Request-ID": { "$ref": "#/components/headers/RequestId" } },
             "content": { "application/problem+json": { "schema": problem } },
         });

@@ -96,3 +96,17 @@ fn collect(value: &Value, references: &mut Vec<String>) {
         _ => {}
     }
 }
+
+#[test]
+fn every_request_and_refusal_has_an_example_that_fits() {
+    let document = document();
+    let post = &document["paths"]["/api/things"]["post"];
+    let body = &post["requestBody"]["content"]["application/json"];
+    let mut schema = body["schema"].clone();
+    schema["components"] = document["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    assert!(validator.is_valid(&body["example"]), "{}", body["example"]);
+    let refused = &post["responses"]["400"]["content"]["application/problem+json"]["examples"];
+    assert_eq!(refused["invalid"]["value"]["code"], "invalid");
+    assert_eq!(refused["malformed"]["value"]["status"], 400);
+}

@@ -1,0 +1,116 @@
+//! What the codes of problems mean, and what to do about each: the sentence of the examples in the document.
+//!
+//! Every code that a declared route refuses with stands here; the document's test says so.
+
+/// The codes in alphabetical order, each with what happened and what to do.
+pub const CODES: &[(&str, &str)] = &[
+    ("already_paid", "The order is paid already. Nothing was charged."),
+    (
+        "amount_differs",
+        "The amount is not what is due. Send what the order says, or leave it out.",
+    ),
+    (
+        "bad_idempotency_key",
+        "An Idempotency-Key has 1 to 255 visible ASCII characters.",
+    ),
+    (
+        "bad_webhook",
+        "The signature does not fit the body. Sign the raw bytes with the shared secret.",
+    ),
+    ("cart_full", "A cart holds at most 500 lines."),
+    ("duplicate", "There is one like this already."),
+    (
+        "email_taken",
+        "Somebody has this e-mail address already. Sign in, or use another one.",
+    ),
+    (
+        "empty_order",
+        "There is nothing to order. Put something into the cart, or send items.",
+    ),
+    ("forbidden", "You are signed in, but may not do this."),
+    ("handle_taken", "Another product has this handle. Choose another one."),
+    (
+        "idempotency_key_reused",
+        "This key was used for another call. Take a new key for a new call.",
+    ),
+    ("illegal_transition", "The order cannot go there from where it stands."),
+    ("invalid", "Some fields are not as they should be; `errors` names each."),
+    ("line_full", "A line holds at most 9,999 pieces."),
+    ("malformed", "The body is no JSON."),
+    (
+        "not_a_product_file",
+        "The file has no column that a product needs. Its first line must name the columns.",
+    ),
+    ("not_for_sale", "This is not for sale any more."),
+    ("not_found", "There is no such thing, or it is somebody else's."),
+    ("order_closed", "The order takes no more payments. Place a new one."),
+    (
+        "out_of_stock",
+        "There is less than you ask for; `lines` says what there is.",
+    ),
+    (
+        "payment_declined",
+        "The payment was declined. Try again with another card.",
+    ),
+    (
+        "precondition_failed",
+        "Somebody changed this meanwhile. Read it again, and repeat the change with the new tag.",
+    ),
+    ("precondition_required", "Read it first, and send its tag in If-Match."),
+    (
+        "refund_exceeds_captured",
+        "That is more than was captured and not given back yet.",
+    ),
+    ("session_ended", "The session has ended. Please sign in again."),
+    ("sku_taken", "Another variant has this SKU. Choose another one."),
+    (
+        "stock_reserved",
+        "Orders hold more than would be left; the answer has both figures.",
+    ),
+    ("too_large", "The body is larger than this call takes."),
+    (
+        "too_many_attempts",
+        "Too many tries. Wait for as long as Retry-After says.",
+    ),
+    (
+        "too_many_requests",
+        "Too many calls. Wait for as long as Retry-After says.",
+    ),
+    (
+        "unauthorized",
+        "Please sign in: this call needs a token in the header `Authorization: Bearer …`.",
+    ),
+    (
+        "unavailable",
+        "Something that this needs is down or busy. Try again after a moment.",
+    ),
+    ("unreadable_file", "The file cannot be read as CSV in UTF-8."),
+    ("unsupported_media_type", "Send the body as application/json."),
+    (
+        "username_taken",
+        "Somebody has this username already. Choose another one.",
+    ),
+    (
+        "variant_required",
+        "The product comes in several variants. Name one of them; `variants` lists them.",
+    ),
+    ("wrong_credentials", "No account has this name and password."),
+    ("wrong_password", "The present password is another one."),
+];
+
+/// What a code means; none when it does not stand here.
+pub fn meaning(code: &str) -> Option<&'static str> {
+    let at = CODES.binary_search_by(|(known, _)| (*known).cmp(code)).ok()?;
+    Some(CODES[at].1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_once() {
+        let sorted = CODES.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        assert!(sorted, "keep the codes in alphabetical order");
+    }
+}
