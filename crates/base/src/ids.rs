@@ -98,6 +98,8 @@ ids! {
     VariantId = "var_";
     /// A picture of a product.
     ImageId = "img_";
+    /// A category of products.
+    CategoryId = "cat_";
     /// One import of products.
     ImportId = "imp_";
     /// A cart.
