@@ -5,7 +5,8 @@
 //! one hold up the others. A subscriber declares an [`inbox`]: the harness writes `(consumer, event id)` in the
 //! transaction of the effect, so that a batch may come as often as it likes. An event that a consumer cannot
 //! take in is tried again with growing waits, then laid among the dead letters, so that it is neither lost nor
-//! in the way. [`sweep`] forgets what is old.
+//! in the way; an operator sees them there and has them tried once more (`ironmonger deadletters`). [`sweep`] forgets
+//! what is old.
 //!
 //! Nobody may rely on the order of arrival between subjects; within one, compare `sequence`.
 
@@ -18,6 +19,6 @@ mod sweep;
 mod tests;
 
 pub use audit::{Deed, audit};
-pub use inbox::{TRIES_MAX, inbox, inbox_of_batches};
+pub use inbox::{Inbox, TRIES_MAX, inbox, inbox_of_batches};
 pub use relay::relay;
 pub use sweep::{KEEP_CALLS, KEEP_EVENTS, sweep};

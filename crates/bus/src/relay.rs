@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use api::events::{Client, DELIVERY_MAX, Delivery, Event};
-use base::{Clock, Ids, RequestId, Time};
+use api::events::{Client, DELIVERY_MAX, Delivery};
+use base::{Clock, Ids, RequestId};
 use futures_util::future::join_all;
 use serve::{Stop, Task};
-use store::{Db, Dialect, Error, Stored};
+use store::{Db, Dialect, Error};
 use tokio::time::Instant;
 use wire::{Cx, Peer};
+
+use crate::inbox::event_of;
 
 /// How often the outbox is read although nobody said that there is something: another process may have written.
 const POLL: Duration = Duration::from_secs(1);
@@ -181,7 +183,7 @@ impl Line {
         let service = self.db.service();
         let events = batch
             .into_iter()
-            .map(|stored| told(service, stored))
+            .map(|stored| event_of(service.to_owned(), stored.event))
             .collect::<Result<_, _>>()?;
         let cx = Cx::new(holder(self.db.clock(), self.db.ids()), format!("service:{service}"));
         match self.peer.deliver(&cx, &Delivery { events }).await {
@@ -239,24 +241,4 @@ impl Line {
 #[allow(clippy::disallowed_methods)] // Intervals are of the runtime's clock, which tests can pause.
 fn now() -> Instant {
     Instant::now()
-}
-
-/// An event of the outbox as everybody reads it.
-fn told(service: &str, stored: Stored) -> Result<Event, Error> {
-    let event = stored.event;
-    let time: Time = event.at;
-    Ok(Event {
-        id: event.id,
-        kind: event.kind.into_owned(),
-        source: service.to_owned(),
-        subject: event.subject,
-        sequence: event.sequence,
-        time,
-        timestamp: time,
-        actor: event.actor,
-        request_id: event.request_id,
-        data_version: 1,
-        data: serde_json::from_str(&event.data)
-            .map_err(|fault| Error::Corrupt(format!("the data of event {}: {fault}", event.id)))?,
-    })
 }

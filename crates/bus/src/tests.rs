@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use api::events::{Client, Delivery, Event};
+use api::events::{Client, Delivery, Event, Replay};
 use base::{Clock, EventId, Ids, Time};
 use serve::{Deps, Keys, Mode, Part, Peers, Routes, Secret, Shop, Stop};
 use store::{Db, Outgoing, Settings, Tx};
@@ -259,6 +259,57 @@ async fn a_passing_fault_is_not_the_events_own() {
     }
     assert!(reader.dead().await.is_empty());
     assert_eq!(reader.subjects().await, ["a"]);
+}
+
+/// Buries an event whose consumer is mended later: it rests, is seen, is tried in vain, and at last counts once.
+#[tokio::test]
+async fn a_dead_letter_is_replayed_once() {
+    let deps = deps();
+    // The two tries of each of ten deliveries, the other event's, and a replay that comes too early.
+    let judge: Judge = |event, tries| match event.subject.as_str() {
+        "poison" if tries <= 22 => Err(Problem::conflict("broken", "It is broken.")),
+        _ => Ok(()),
+    };
+    let reader = Reader::new(&deps, judge).await;
+    let client = Client(reader.peer.clone());
+    let cx = Cx::new("r", "service:cli");
+    let dead = async || client.dead(&cx, None).await.unwrap().expect("a desk");
+    assert!(dead().await.is_empty());
+    while reader.tell(&[(1, "poison"), (2, "a")]).await.is_err() {}
+    let letters = dead().await;
+    let [letter] = letters.as_slice() else {
+        panic!("{letters:?}")
+    };
+    assert_eq!(
+        (letter.consumer.as_str(), letter.event.source.as_str(), letter.event.subject.as_str()),
+        ("reader", "teller", "poison")
+    );
+    assert!(letter.reason.contains("It is broken."), "{}", letter.reason);
+    let id = letter.event.id;
+    assert!(client.dead(&cx, Some(id)).await.unwrap().expect("a desk").is_empty());
+
+    let unknown: EventId = base::Id::from_bits(99);
+    let replay = Replay { ids: vec![unknown, id] };
+    let early = client.replay(&cx, &replay).await.unwrap();
+    assert_eq!((early.taken.len(), early.refused[0].id), (0, id));
+    assert_eq!((reader.subjects().await, dead().await.len()), (vec!["a".to_owned()], 1));
+    let many = futures_util::future::join_all((0..4).map(|_| client.replay(&cx, &replay))).await;
+    let taken: usize = many.into_iter().map(|done| done.unwrap().taken.len()).sum();
+    assert_eq!(taken, 1, "one of four who try at once");
+    assert!(dead().await.is_empty());
+    reader.tell(&[(1, "poison")]).await.unwrap();
+    assert_eq!(reader.subjects().await, ["a", "poison"]);
+}
+
+#[tokio::test]
+async fn only_services_see_dead_letters() {
+    let deps = deps();
+    let mut reader = Reader::new(&deps, willing).await;
+    let stranger: Arc<str> = "nobody".into();
+    reader.peer = reader.peer.speaking(Arc::new(move || stranger.clone()));
+    let (client, cx) = (Client(reader.peer.clone()), Cx::new("r", "nobody"));
+    assert_eq!(client.dead(&cx, None).await.unwrap_err().status, 401);
+    assert_eq!(client.replay(&cx, &Replay::default()).await.unwrap_err().status, 401);
 }
 
 #[tokio::test]

@@ -116,6 +116,8 @@ pub(crate) struct Place {
 pub struct Route<S> {
     declared: Declared,
     on: Box<dyn Fn(MethodFilter) -> MethodRouter<S>>,
+    /// Routes that come along with it.
+    more: Vec<Route<S>>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
@@ -170,7 +172,14 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Self {
             declared,
             on: Box::new(move |filter| axum::routing::on(filter, handler.clone())),
+            more: Vec::new(),
         }
+    }
+
+    /// Another route that whoever adds this one gets with it.
+    pub fn and(mut self, other: Route<S>) -> Self {
+        self.more.push(other);
+        self
     }
 
     /// Further paths of the same operation.
@@ -291,8 +300,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn add(mut self, mut route: Route<S>) -> Self {
         route.declared.service = self.service;
         route.declared.singular = self.singular;
+        let more = std::mem::take(&mut route.more);
         self.routes.push(route);
-        self
+        more.into_iter().fold(self, Self::add)
     }
 
     /// The router with its state, and what was declared.
@@ -304,7 +314,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut taken: HashMap<(Method, String), &'static str> = HashMap::new();
         let mut declared = Vec::new();
         for route in self.routes {
-            let Route { declared: told, on } = route;
+            let Route { declared: told, on, .. } = route;
             let own = std::iter::once((told.method.clone(), told.path)).chain(told.also.iter().cloned());
             for (method, path) in own {
                 let handler = door(on(filter_of(&method)), &told);

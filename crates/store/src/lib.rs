@@ -48,7 +48,7 @@ pub use error::{Error, OpenError};
 pub use migrate::Migration;
 pub use once::{Answered, Once, keep, recall, seen, seen_all, sweep_once};
 pub use outbox::{
-    Dead, Outgoing, SWEEP_MAX, Stored, bury, cursor, dead, lease, move_cursor, outbox_after, outbox_last, release,
+    Dead, Outgoing, SWEEP_MAX, Stored, bury, cursor, dead, dead_letter, lease, move_cursor, outbox_after, outbox_last, release,
     rewind_cursor, sweep_outbox, unbury,
 };
 pub use rows::{RowColumn, Rows};

@@ -50,6 +50,8 @@ pub struct Stored {
 pub struct Dead {
     /// Who could not.
     pub consumer: String,
+    /// The service that told it; empty for one that was buried before that was noted.
+    pub source: String,
     /// The event.
     pub event: Outgoing,
     /// Why, in words for the operator.
@@ -158,7 +160,7 @@ pub fn bury(tx: &mut Tx<'_>, dead: &Dead) -> Result<(), Error> {
     let own = &tx.shared().own;
     let mut values = vec![Value::from(&dead.consumer)];
     values.extend(row_of(&dead.event));
-    values.extend(args![&dead.reason, dead.buried_at]);
+    values.extend(args![&dead.reason, dead.buried_at, &dead.source]);
     tx.run(&own.bury, &values).map(drop)
 }
 
@@ -168,13 +170,25 @@ pub fn bury(tx: &mut Tx<'_>, dead: &Dead) -> Result<(), Error> {
 /// What the engine refuses.
 pub fn dead(tx: &mut Tx<'_>, consumer: &str, id: &str, limit: u32) -> Result<Vec<Dead>, Error> {
     let own = &tx.shared().own;
-    tx.all(&own.dead, &args![consumer, id, limit], |row| {
-        Ok(Dead {
-            consumer: row.get(0)?,
-            event: event(row, 1)?,
-            reason: row.get(9)?,
-            buried_at: row.get(10)?,
-        })
+    tx.all(&own.dead, &args![consumer, id, limit], letter)
+}
+
+/// One dead letter of a consumer.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn dead_letter(tx: &mut Tx<'_>, consumer: &str, id: EventId) -> Result<Option<Dead>, Error> {
+    let own = &tx.shared().own;
+    tx.maybe(&own.dead_letter, &args![consumer, id], letter)
+}
+
+fn letter(row: &Row<'_>) -> Result<Dead, Error> {
+    Ok(Dead {
+        consumer: row.get(0)?,
+        source: row.get(11)?,
+        event: event(row, 1)?,
+        reason: row.get(9)?,
+        buried_at: row.get(10)?,
     })
 }
 

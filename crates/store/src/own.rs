@@ -9,7 +9,10 @@ pub(crate) fn bootstrap(service: &str) -> String {
 
 /// The store's migrations with the service's prefix filled in.
 pub(crate) fn migrations(service: &str) -> Vec<(u32, &'static str, String)> {
-    vec![(1, "0001_store", FIRST.replace("{p}", service))]
+    vec![
+        (1, "0001_store", FIRST.replace("{p}", service)),
+        (2, "0002_dead", DEAD_SOURCE.replace("{p}", service)),
+    ]
 }
 
 const OF_MIGRATIONS: &str = "
@@ -77,6 +80,10 @@ CREATE TABLE {p}_dead (
     PRIMARY KEY (consumer, id)
 );";
 
+const DEAD_SOURCE: &str = "
+-- Who told the event: without it, it could not be told again as it was.
+ALTER TABLE {p}_dead ADD COLUMN source TEXT NOT NULL DEFAULT '';";
+
 /// Statements with the prefix filled in once.
 pub(crate) struct OwnSql {
     pub(crate) count: String,
@@ -94,6 +101,7 @@ pub(crate) struct OwnSql {
     pub(crate) lease_drop: String,
     pub(crate) bury: String,
     pub(crate) dead: String,
+    pub(crate) dead_letter: String,
     pub(crate) unbury: String,
     pub(crate) migration_lock: String,
     pub(crate) migration_guard: String,
@@ -156,12 +164,15 @@ impl OwnSql {
             ),
             lease_drop: fill("DELETE FROM {p}_lease WHERE name = $1 AND holder = $2"),
             bury: fill(
-                "INSERT INTO {p}_dead (consumer, {event}, reason, buried_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (consumer, id) DO NOTHING",
+                "INSERT INTO {p}_dead (consumer, {event}, reason, buried_at, source)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (consumer, id) DO NOTHING",
             ),
             dead: fill(
-                "SELECT consumer, {event}, reason, buried_at FROM {p}_dead
+                "SELECT consumer, {event}, reason, buried_at, source FROM {p}_dead
                 WHERE consumer > $1 OR consumer = $1 AND id > $2 ORDER BY consumer, id LIMIT $3",
+            ),
+            dead_letter: fill(
+                "SELECT consumer, {event}, reason, buried_at, source FROM {p}_dead WHERE consumer = $1 AND id = $2",
             ),
             unbury: fill("DELETE FROM {p}_dead WHERE consumer = $1 AND id = $2"),
             migration_lock: fill(

@@ -124,6 +124,7 @@ async fn one_holder_at_a_time(place: Place) {
 async fn dead_letters_can_be_taken_in_later(place: Place) {
     let db = place.open().await;
     let letter = Dead {
+        source: "orders".to_owned(),
         consumer: "cart".into(),
         event: event(&db, "a", 1),
         reason: "no such cart".into(),
