@@ -19,8 +19,8 @@ pub use amount::{Amount, AmountFault};
 pub use clock::{Clock, Time};
 pub use country::country_code;
 pub use ids::{
-    AttemptId, CartId, ChargeId, EventId, FulfilmentId, Id, IdFault, Ids, CategoryId, ImageId, ImportId, KeyId, LineId, OrderId,
-    OrderLineId, PaymentId, ProductId, RefundId, RequestId, ReservationId, SessionId, UserId, VariantId,
+    AttemptId, CartId, CategoryId, ChargeId, EventId, FulfilmentId, Id, IdFault, Ids, ImageId, ImportId, KeyId, LineId,
+    OrderId, OrderLineId, PaymentId, ProductId, RefundId, RequestId, ReservationId, SessionId, UserId, VariantId,
 };
 pub use money::{Currency, Money, MoneyFault};
 pub use page::{Cursor, CursorFault, PAGE_DEFAULT, PAGE_MAX, Page};
