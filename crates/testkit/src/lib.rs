@@ -15,6 +15,7 @@ mod products;
 pub mod service;
 pub mod shop;
 mod skip;
+pub mod smtp;
 pub mod steps;
 mod until;
 pub mod vfs;
