@@ -1,14 +1,17 @@
 //! What a handler takes from the address and the headers: path, query, pages, preconditions.
 
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use base::{Cursor, PAGE_DEFAULT, PAGE_MAX, Page};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use wire::Problem;
 
@@ -17,6 +20,41 @@ use crate::faults;
 /// Parameters after the question mark. Unknown ones are as `T` has it; a bad one is a 400 that names it.
 #[derive(Clone, Debug)]
 pub struct Query<T>(pub T);
+
+/// What separates the values of a parameter that was given several times, between the address and [`Many`]. No value of
+/// an address that is ours holds it.
+const BETWEEN: char = '\u{1f}';
+
+/// A parameter that may be given several times: `?tag=a&tag=b`. In a type that a [`Query`] reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Many(pub Vec<String>);
+
+impl Serialize for Many {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Many {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let joined = String::deserialize(from)?;
+        Ok(Many(joined.split(BETWEEN).map(str::to_owned).collect()))
+    }
+}
+
+impl JsonSchema for Many {
+    fn schema_name() -> Cow<'static, str> {
+        "Many".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<String>::json_schema(generator)
+    }
+}
 
 /// Parameters in the path. What cannot be read names nothing: 404.
 #[derive(Clone, Debug)]
@@ -36,6 +74,8 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequestPart
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let text = parts.uri.query().unwrap_or_default();
+        let joined = joined::<T>(text);
+        let text = joined.as_deref().unwrap_or(text);
         let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
         match T::deserialize(pairs) {
             // A NUL reaches no statement: PostgreSQL could not take it.
@@ -44,6 +84,42 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequestPart
             Err(_) => Err(query_problem::<T>(text)),
         }
     }
+}
+
+/// The parameters with those joined that may be given several times and were.
+fn joined<T: JsonSchema + 'static>(text: &str) -> Option<String> {
+    let mut names: Vec<Cow<'_, str>> = form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    if !names.windows(2).any(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    let check = check_of::<T>();
+    let mut several: BTreeMap<Cow<'_, str>, String> = BTreeMap::new();
+    let mut written = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        if !check.is_list(&name) {
+            written.append_pair(&name, &value);
+            continue;
+        }
+        several
+            .entry(name)
+            .and_modify(|values| {
+                values.push(BETWEEN);
+                values.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    for (name, values) in several {
+        written.append_pair(&name, &values);
+    }
+    Some(written.finish())
+}
+
+fn check_of<T: JsonSchema + 'static>() -> Arc<faults::Check> {
+    faults::check_of(
+        TypeId::of::<T>(),
+        schemars::generate::SchemaGenerator::root_schema_for::<T>,
+    )
 }
 
 /// Names the parameters that hold U+0000.
@@ -58,13 +134,13 @@ fn nul_problem(text: &str) -> Problem {
 
 /// Names everything that is wrong with a query.
 fn query_problem<T: DeserializeOwned + JsonSchema + 'static>(text: &str) -> Problem {
-    let check = faults::check_of(
-        TypeId::of::<T>(),
-        schemars::generate::SchemaGenerator::root_schema_for::<T>,
-    );
+    let check = check_of::<T>();
     let mut given: BTreeMap<String, Value> = BTreeMap::new();
     for (name, text) in form_urlencoded::parse(text.as_bytes()) {
-        let value = check.typed(&name, &text);
+        let value = match check.is_list(&name) {
+            true => text.split(BETWEEN).collect(),
+            false => check.typed(&name, &text),
+        };
         given.insert(name.into_owned(), value);
     }
     let found = check.faults(&Value::Object(given.into_iter().collect()));

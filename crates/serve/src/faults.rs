@@ -102,6 +102,12 @@ impl Check {
         self.schema.get("type").is_some_and(|kind| kind == "object")
     }
 
+    /// Whether a parameter may be given several times.
+    pub(crate) fn is_list(&self, name: &str) -> bool {
+        let kind = self.schema.pointer(&format!("/properties/{}/type", escape(name)));
+        kind.is_some_and(|kind| kind == "array")
+    }
+
     /// A parameter's text as the type that the schema wants, as far as it can be read as such.
     pub(crate) fn typed(&self, name: &str, text: &str) -> Value {
         let wanted = self.schema.pointer(&format!("/properties/{name}"));

@@ -40,7 +40,7 @@ pub use caller::{
 };
 pub use doorman::{API_KEY_PREFIX, Doorman, digest_of};
 pub use errors::{no_mail, of_store};
-pub use extract::{Known, Path, Query, page};
+pub use extract::{Known, Many, Path, Query, page};
 pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};
 pub use revoked::{ACCESS_LIFETIME_MAX, Revoked};
 pub use routes::{Declared, Given, Rights, Route, Routes, SchemaOf};
