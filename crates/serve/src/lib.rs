@@ -14,14 +14,19 @@ mod errors;
 mod extract;
 mod faults;
 mod jws;
+mod listen;
+mod network;
 pub mod openapi;
+mod pace;
 mod part;
 mod revoked;
 mod ring;
 mod routes;
 mod sessions;
 mod spawn;
+mod sse;
 mod supervisor;
+mod tls;
 pub mod tokens;
 
 #[cfg(test)]
@@ -41,10 +46,15 @@ pub use caller::{
 pub use doorman::{API_KEY_PREFIX, Doorman, digest_of};
 pub use errors::{no_mail, of_store};
 pub use extract::{Known, Many, Path, Query, page};
+pub use listen::{CONNECTIONS_MAX, Guard};
+pub use network::{Network, NetworkFault, plain};
+pub use pace::{Slow, TooSlow};
 pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};
 pub use revoked::{ACCESS_LIFETIME_MAX, Revoked};
 pub use routes::{Declared, Given, Rights, Route, Routes, SchemaOf};
 pub use sessions::follow_ended_sessions;
 pub use spawn::spawn;
+pub use sse::{EVENT_STREAM, Frame, event_stream, last_event_id};
 pub use supervisor::{BindFault, Bound, bind, run};
+pub use tls::{Tls, TlsFault};
 pub use tokens::{Claims, Holder, Keys, Secret, Signer, TokenFault};

@@ -10,30 +10,18 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt as _;
+use tokio::net::TcpListener;
 
 use crate::chassis::text_of;
+use crate::listen::{Guard, listen};
 use crate::part::{Part, Stop, Task};
 use crate::spawn::idle;
 
-/// A connection must send a request's head within this time: slow senders do not hold sockets.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-/// What a connection buffers at the most while it reads a head.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The first wait before a task that panicked starts again; doubles up to the last.
 const RESTART_WAIT: Duration = Duration::from_millis(100);
 const RESTART_WAIT_MAX: Duration = Duration::from_secs(10);
-/// The wait after an accept that failed for want of sockets.
-const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
 /// An address that could not be listened on.
 #[derive(Debug)]
@@ -77,6 +65,15 @@ pub struct Bound {
     /// Where, with the port that was found when 0 was asked for.
     pub address: SocketAddr,
     listener: TcpListener,
+    guard: Guard,
+}
+
+impl Bound {
+    /// With this before it, in place of the usual bounds without TLS.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
+    }
 }
 
 /// Listens on every address, before anything else is begun.
@@ -97,6 +94,7 @@ pub async fn bind(listen: &[(&'static str, SocketAddr)]) -> Result<Vec<Bound>, B
             service,
             address,
             listener,
+            guard: Guard::default(),
         });
     }
     Ok(bound)
@@ -108,7 +106,13 @@ pub async fn run(parts: Vec<Part>, bound: Vec<Bound>, stop: Stop, grace: Duratio
     let routers: HashMap<&str, Router> = parts.iter().map(|part| (part.name, part.router.clone())).collect();
     let listeners = bound.into_iter().filter_map(|bound| {
         let router = routers.get(bound.service)?.clone();
-        Some(spawn_uncounted(listen(bound.listener, router, stop.clone(), grace)))
+        Some(spawn_uncounted(listen(
+            bound.listener,
+            bound.guard,
+            router,
+            stop.clone(),
+            grace,
+        )))
     });
     let listeners: Vec<_> = listeners.collect();
     let end = Stop::new();
@@ -136,50 +140,6 @@ pub async fn run(parts: Vec<Part>, bound: Vec<Bound>, stop: Stop, grace: Duratio
 #[allow(clippy::disallowed_methods)] // The supervisor is the other one that may.
 fn spawn_uncounted(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
     tokio::spawn(work)
-}
-
-/// Accepts connections until `stop`, then waits for the open ones, at most `grace`.
-async fn listen(listener: TcpListener, router: Router, stop: Stop, grace: Duration) {
-    let connections = tokio_util::task::TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.stopped() => break,
-        };
-        match accepted {
-            Ok((stream, address)) => {
-                connections.spawn(connection(stream, address, router.clone(), stop.clone()));
-            }
-            Err(fault) => {
-                tracing::warn!(%fault, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_WAIT).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    let _ = tokio::time::timeout(grace, connections.wait()).await;
-}
-
-async fn connection(stream: TcpStream, address: SocketAddr, router: Router, stop: Stop) {
-    let _ = stream.set_nodelay(true);
-    let answer = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(address));
-        router.clone().oneshot(request)
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
-    let mut served = std::pin::pin!(served);
-    // Faults here are the other side's: it went away, or it does not speak HTTP.
-    tokio::select! {
-        _ = served.as_mut() => return,
-        () = stop.stopped() => served.as_mut().graceful_shutdown(),
-    }
-    let _ = served.await;
 }
 
 /// Runs a task until it ends, again after each panic, with growing waits.

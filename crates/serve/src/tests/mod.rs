@@ -3,6 +3,7 @@
 mod bodies;
 mod document;
 mod journey;
+mod listening;
 mod running;
 mod tokens;
 

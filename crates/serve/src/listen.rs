@@ -1,0 +1,256 @@
+//! Connections of a listening address: accepted, counted, made safe, and answered from a router.
+//!
+//! Bounded in every direction: connections altogether and from one address, the time of a handshake and of a
+//! request's head, the size of that head, the pace of a body, streams of an HTTP/2 connection.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse as _, Response};
+use http::{Request, StatusCode, Version, header};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
+use wire::Problem;
+
+use crate::network::{Network, plain};
+use crate::pace::{Paced, Slow};
+use crate::part::Stop;
+use crate::tls::Tls;
+
+/// Connections at the same time when nothing else is said: some 30 KiB each, so 300 MiB at the worst.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// A connection must send a request's head within this time, and may rest so long between two: slow senders do not
+/// hold sockets. Callers of ours give an idle connection up sooner (20 s).
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The time of a TLS handshake.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// The bytes of a request's head; more are 431. Twice what browsers and balancers send at the most.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// What a connection buffers at the most while it reads.
+const BUFFER_MAX: usize = 64 * 1024;
+/// Headers of a request; more are 431.
+const HEADERS_MAX: usize = 100;
+/// Requests at the same time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 100;
+/// The wait after an accept that failed for want of sockets.
+const ACCEPT_WAIT: Duration = Duration::from_millis(50);
+
+/// What stands before a listening address.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// The certificate of an address that speaks TLS; such a one speaks nothing else.
+    pub tls: Option<Tls>,
+    /// Connections at the same time. Further ones wait in the system's queue until one ends.
+    pub connections_max: usize,
+    /// Of these from one address; further ones are closed. Loopback and `proxies` have no such bound.
+    pub connections_per_address_max: usize,
+    /// Networks of proxies, from which many callers come.
+    pub proxies: Vec<Network>,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            connections_max: CONNECTIONS_MAX,
+            connections_per_address_max: usize::MAX,
+            proxies: Vec::new(),
+        }
+    }
+}
+
+/// Accepts connections until `stop`, then waits for the open ones, at most `grace`.
+pub(crate) async fn listen(listener: TcpListener, guard: Guard, router: Router, stop: Stop, grace: Duration) {
+    let connections = tokio_util::task::TaskTracker::new();
+    let places = Arc::new(Semaphore::new(guard.connections_max.min(Semaphore::MAX_PERMITS)));
+    let seats = Seats::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = stop.stopped() => break,
+        };
+        match accepted {
+            Ok((place, stream, address)) => {
+                let Some(seat) = seats.take(&guard, plain(address.ip())) else {
+                    continue;
+                };
+                let held = (place, seat);
+                let served = connection(stream, address, guard.tls.clone(), router.clone(), stop.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(held);
+                });
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_WAIT).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let _ = tokio::time::timeout(grace, connections.wait()).await;
+}
+
+type Place = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(Place, TcpStream, SocketAddr)> {
+    let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((place, stream, address))
+}
+
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Seats(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+struct Seat {
+    of: Option<(Seats, IpAddr)>,
+}
+
+impl Seats {
+    fn take(&self, guard: &Guard, address: IpAddr) -> Option<Seat> {
+        let free = guard.connections_per_address_max == usize::MAX
+            || address.is_loopback()
+            || guard.proxies.iter().any(|network| network.holds(address));
+        if free {
+            return Some(Seat { of: None });
+        }
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = taken.entry(address).or_default();
+        if *count >= guard.connections_per_address_max {
+            return None;
+        }
+        *count += 1;
+        Some(Seat {
+            of: Some((self.clone(), address)),
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some((seats, address)) = self.of.take() else { return };
+        let mut taken = seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&address);
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<Tls>, router: Router, stop: Stop) {
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return speak_1(stream, address, router, stop).await;
+    };
+    // Who does not finish the handshake, or speaks something else, is let go without a word.
+    let safe = tokio::time::timeout(HANDSHAKE_TIME, tls.acceptor().accept(stream)).await;
+    let Ok(Ok(stream)) = safe else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        speak_2(stream, address, router, stop).await;
+    } else {
+        speak_1(stream, address, router, stop).await;
+    }
+}
+
+/// Serves a connection of HTTP/1.1.
+async fn speak_1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    router: Router,
+    stop: Stop,
+) {
+    let answer = hyper::service::service_fn(move |request| answer(request, address, router.clone()));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(BUFFER_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut served = std::pin::pin!(served);
+    // Faults here are the other side's: it went away, or it does not speak HTTP.
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = stop.stopped() => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
+
+/// Serves a connection of HTTP/2. An idle one is asked whether it still lives.
+async fn speak_2(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    address: SocketAddr,
+    router: Router,
+    stop: Stop,
+) {
+    let answer = hyper::service::service_fn(move |request| answer(request, address, router.clone()));
+    let served = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HEAD_TIME)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_concurrent_streams(STREAMS_MAX)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut served = std::pin::pin!(served);
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = stop.stopped() => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
+
+async fn answer(request: Request<Incoming>, address: SocketAddr, router: Router) -> Result<Response, Infallible> {
+    if !names_one_host(&request) {
+        let detail = "A request of HTTP/1.1 must name the host in one header Host.";
+        return Ok(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail).into_response());
+    }
+    // What arrives in one piece is read before anybody asks how long it is.
+    if bytes_of_head(&request) > HEAD_BYTES_MAX {
+        let detail = format!("Address and headers must have at most {HEAD_BYTES_MAX} bytes.");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Ok(Problem::new(status, "headers_too_large", detail).into_response());
+    }
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(ConnectInfo(address));
+    let body = if body.is_end_stream() {
+        Body::empty()
+    } else {
+        let slow = Slow::default();
+        parts.extensions.insert(slow.clone());
+        Body::new(Paced::new(body, slow))
+    };
+    router.oneshot(Request::from_parts(parts, body)).await
+}
+
+/// RFC 9112 §3.2: none, or several, are refused, since two readers could take them for two different hosts.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), None) => true,
+        (None, _) => request.version() != Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+fn bytes_of_head(request: &Request<Incoming>) -> usize {
+    let headers = request.headers().iter();
+    let address = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    address
+        + headers
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum::<usize>()
+}
