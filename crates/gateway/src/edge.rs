@@ -73,7 +73,7 @@ pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, ne
         .identify(request.method(), request.uri().path(), request.headers())
         .await;
     let who = found.as_ref().cloned().unwrap_or_default();
-    let cx = chassis::context(request.headers(), &who, &edge.clock, &edge.ids);
+    let cx = chassis::context(request.headers(), &who, &edge.clock, &edge.ids, chassis::REQUEST_TIME);
     // 3. Refusals that need no service.
     let refused = found.err().or_else(|| too_large(&request));
     let response = match refused {

@@ -20,9 +20,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 use wire::{Cx, Problem};
 
+use crate::addresses::Addresses;
 use crate::caller::Who;
 use crate::doorman::Doorman;
 use crate::part::Deps;
+use crate::routes::Declared;
 use crate::spawn::spawn;
 use crate::tokens::Holder;
 
@@ -47,11 +49,20 @@ struct Chassis {
     door: Doorman,
     clock: Clock,
     ids: Ids,
+    /// What routes may take that name a time of their own.
+    times: Addresses<Duration>,
 }
 
 /// Puts a service's routes behind the chassis.
-pub(crate) fn mount(service: &'static str, deps: &Deps, routes: Router, db: Option<store::Db>) -> Router {
+pub(crate) fn mount(
+    service: &'static str,
+    deps: &Deps,
+    routes: Router,
+    declared: &[Declared],
+    db: Option<store::Db>,
+) -> Router {
     let chassis = Arc::new(Chassis {
+        times: Addresses::new(declared, |_, _| true, |route| route.time),
         door: Doorman::new(deps),
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),
@@ -80,7 +91,10 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
     // 2. The context, so that whatever happens below can be told by the request's id.
     let cx = match request.extensions().get::<Cx>() {
         Some(known) => known.clone(),
-        None => context(request.headers(), &who, &chassis.clock, &chassis.ids),
+        None => {
+            let time = chassis.time_of(&request);
+            context(request.headers(), &who, &chassis.clock, &chassis.ids, time)
+        }
     };
     // 3. A bad token is refused before anything else is read.
     if let Some(problem) = refusal {
@@ -98,7 +112,7 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
     // 5. The handler, at most until the deadline. What changes something runs detached: a shopper who closes
     //    the tab does not cancel half an order, and a deadline ends the waiting, not the work.
     let work = next.run(request);
-    let deadline = cx.deadline().unwrap_or_else(due);
+    let deadline = cx.deadline().unwrap_or_else(|| from_now(REQUEST_TIME));
     let outcome = if detached {
         let work = spawn(work);
         tokio::time::timeout_at(deadline, work)
@@ -127,8 +141,19 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
     told(response, &cx)
 }
 
-/// The context of a request: its id and trace, taken or made; deadline and actor, believed only from a service.
-pub fn context(headers: &HeaderMap, who: &Who, clock: &Clock, ids: &Ids) -> Cx {
+impl Chassis {
+    fn time_of(&self, request: &Request) -> Duration {
+        if self.times.is_empty() {
+            return REQUEST_TIME;
+        }
+        let time = self.times.find(request.method(), request.uri().path());
+        time.copied().unwrap_or(REQUEST_TIME)
+    }
+}
+
+/// The context of a request that may take `time`: its id and trace, taken or made; deadline and actor, believed only
+/// from a service.
+pub fn context(headers: &HeaderMap, who: &Who, clock: &Clock, ids: &Ids, time: Duration) -> Cx {
     let given = headers
         .get(wire::header::REQUEST_ID)
         .or_else(|| headers.get(CORRELATION_ID));
@@ -160,11 +185,7 @@ pub fn context(headers: &HeaderMap, who: &Who, clock: &Clock, ids: &Ids) -> Cx {
         .map(Duration::from_millis);
     Cx::new(request_id, actor)
         .traced(trace)
-        .until(due().min(from_now(left.unwrap_or(REQUEST_TIME))))
-}
-
-fn due() -> Instant {
-    from_now(REQUEST_TIME)
+        .until(from_now(left.map_or(time, |left| left.min(time))))
 }
 
 #[allow(clippy::disallowed_methods)] // Deadlines are of the runtime's clock, which tests can pause.

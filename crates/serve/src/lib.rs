@@ -5,6 +5,7 @@
 //! request passes on its way to a handler is told in [`chassis`], top to bottom. Nothing here knows what is
 //! sold, and no rule of the shop is decided here.
 
+mod addresses;
 mod answers;
 mod body;
 mod caller;
@@ -32,6 +33,7 @@ pub mod tokens;
 #[cfg(test)]
 mod tests;
 
+pub use addresses::Addresses;
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
 pub use mail::Mailer;

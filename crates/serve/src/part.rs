@@ -216,7 +216,7 @@ impl Part {
         (router, declared): (Router, Vec<Declared>),
         db: Option<store::Db>,
     ) -> Self {
-        let router = chassis::mount(name, deps, router, db.clone());
+        let router = chassis::mount(name, deps, router, &declared, db.clone());
         Self {
             name,
             router,

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -90,6 +91,8 @@ pub struct Declared {
     pub gives: Vec<Given>,
     /// Refusals of its own: status and code.
     pub refuses: Vec<(u16, &'static str)>,
+    /// What it may take until it begins to answer, where that is not [`crate::chassis::REQUEST_TIME`].
+    pub time: Option<Duration>,
     /// What it does, in a few words.
     pub summary: &'static str,
     /// What else is to be known.
@@ -166,6 +169,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             params: Vec::new(),
             gives: Vec::new(),
             refuses: Vec::new(),
+            time: None,
             summary: "",
             description: "",
         };
@@ -267,6 +271,13 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// Refusals beyond those that rights, body and parameters imply: status and code.
     pub fn refuses(mut self, refusals: &[(u16, &'static str)]) -> Self {
         self.declared.refuses.extend_from_slice(refusals);
+        self
+    }
+
+    /// It may take so long until it begins to answer: for what reads a whole file first. A stream of events or a file
+    /// that is answered piece by piece begins at once and needs none.
+    pub fn within(mut self, time: Duration) -> Self {
+        self.declared.time = Some(time);
         self
     }
 

@@ -87,7 +87,13 @@ async fn request_ids_are_taken_made_and_echoed() {
             .identify(&Method::GET, "/", &headers)
             .await
             .unwrap();
-        chassis::context(&headers, &who, &bench.deps.clock, &bench.deps.ids)
+        chassis::context(
+            &headers,
+            &who,
+            &bench.deps.clock,
+            &bench.deps.ids,
+            chassis::REQUEST_TIME,
+        )
     };
     assert_eq!(cx(&service).await.actor(), "usr_boss");
     assert!(cx(&service).await.left().unwrap() <= Duration::from_millis(5));
@@ -100,7 +106,7 @@ async fn traces_are_passed_on_or_begun() {
     let trace = |given: &str| {
         let mut headers = HeaderMap::new();
         headers.insert("traceparent", given.parse().unwrap());
-        let cx = chassis::context(&headers, &Who::default(), &deps.clock, &deps.ids);
+        let cx = chassis::context(&headers, &Who::default(), &deps.clock, &deps.ids, chassis::REQUEST_TIME);
         cx.traceparent().unwrap().to_owned()
     };
     let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -66,3 +66,20 @@ async fn a_port_in_use_is_told_in_one_sentence() {
         assert!(fault.contains(word), "{fault}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_route_may_name_its_own_time() {
+    let slow = || async {
+        tokio::time::sleep(chassis::REQUEST_TIME * 2).await;
+        "done"
+    };
+    let routes = Routes::<()>::new("things", None)
+        .add(Route::post("/usual", slow))
+        .add(Route::post("/long/{id}", slow).within(chassis::REQUEST_TIME * 3));
+    let part = Part::new("things", &deps(), routes.finish(()), None);
+    for (path, status) in [("/usual", 503), ("/long/7", 200), ("/api/long/7", 200)] {
+        let request = Request::post(path).body(RawBody::empty()).unwrap();
+        let response = part.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+    }
+}
