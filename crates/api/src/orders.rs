@@ -1,6 +1,6 @@
 //! Orders: what was bought, by whom, for how much, and how far it is.
 
-use base::{Address, Amount, Currency, OrderId, OrderLineId, ProductId, Quantity, Time, UserId, VariantId};
+use base::{Address, Amount, Currency, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,12 @@ pub struct Placed {
     /// Why it is not paid, when the payment was declined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_error: Option<Failure>,
+    /// Until when it can be paid; then it fails, and its pieces are free. Only while it waits to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay_before: Option<Time>,
+    /// What to do now, for people, when the payment was declined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// The whole order.
     pub order: Order,
 }
@@ -221,6 +227,28 @@ pub struct Cancel {
     pub reason: Option<String>,
 }
 
+/// A mail to the buyer of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderMail {
+    /// What it tells: `confirmed`, `shipped`, `cancelled` or `refunded`.
+    pub kind: String,
+    /// The refund that it speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<RefundId>,
+    /// `waiting` (for its first or its next try), `sent` (the mail server took it) or `failed` (given up).
+    pub status: String,
+    /// How often it was tried.
+    pub tries: i64,
+    /// Why the last try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// When there was something to tell.
+    pub created_at: Time,
+    /// When its state last changed.
+    pub updated_at: Time,
+}
+
 // ------------------------------------------------------------------ between services
 
 /// Pays a pending order on behalf of `user`, or of staff.
@@ -231,7 +259,7 @@ pub struct PayOrder {
     pub order: Ref,
     /// Who asks.
     pub user: UserId,
-    /// Whether they are staff, who may pay anybody's.
+    /// Whether they may pay anybody's.
     pub staff: bool,
     /// How; as the order says when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

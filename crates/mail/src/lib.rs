@@ -106,6 +106,11 @@ impl Mailer {
         !matches!(self.0, Way::Off)
     }
 
+    /// Whether mails reach the people that they are for: not so those that a developer's log gets.
+    pub fn reaches_people(&self) -> bool {
+        matches!(self.0, Way::Smtp(_) | Way::Kept(_))
+    }
+
     /// Sends a mail; it was taken over when this answers.
     ///
     /// # Errors

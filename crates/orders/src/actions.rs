@@ -1,6 +1,9 @@
 //! What can be done with orders, one function a verb.
 
 mod checkout;
+mod mails;
+mod stream;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -21,6 +24,9 @@ use crate::gather;
 use crate::store::{self, Filter};
 
 pub use checkout::checkout;
+pub use mails::{Reading, mails, note_mails, retry_mails, send_mails};
+pub use stream::{Follow, follow};
+pub use sweep::forget;
 
 /// The longest reason for a change of state: a few sentences.
 const REASON_MAX: usize = 500;
@@ -82,7 +88,8 @@ pub async fn user_named(app: &App, cx: &Cx, caller: &Caller, user: Ref) -> Resul
         Ref::Number(_) => app.identity.find(cx, &user).await?.map(|user| user.id),
         _ => None,
     };
-    id.filter(|id| caller.may_see(*id, serve::ORDERS_READ)).ok_or(Error::NoSuchOrder)
+    id.filter(|id| caller.may_see(*id, serve::ORDERS_READ))
+        .ok_or(Error::NoSuchOrder)
 }
 
 /// Calls an order off and gives back what it holds. The same call again, by its key, joins the first.
@@ -95,9 +102,10 @@ pub async fn cancel(
     once: Option<Once>,
     reason: Option<String>,
 ) -> Result<Joined, Error> {
-    let id = get(app, caller, order).await?.id;
+    let id = may_change(app, caller, order).await?.id;
     let key = once.map(|once| format!("{}:{}", once.fingerprint, once.key));
-    let usual = if caller.is_staff() {
+    let by_staff = caller.is_staff();
+    let usual = if by_staff {
         "cancelled_by_staff"
     } else {
         "cancelled_by_customer"
@@ -119,15 +127,25 @@ pub async fn cancel(
                 };
             }
             known.permits(&order.tag())?;
+            let from = order.status;
             let (mut order, event) = order
                 .cancel(key.clone(), reason.clone(), &by, resume_at, now)
                 .map_err(Error::Illegal)?;
-            match store::save(tx, &mut order, Some(event), &by, &request_id, now)? {
-                true => Ok(false),
-                false => Err(Error::from(tx.conflict())),
+            if !store::save(tx, &mut order, Some(event), &by, &request_id, now)? {
+                return Err(Error::from(tx.conflict()));
             }
+            if by_staff {
+                bus::audit(
+                    tx,
+                    &by,
+                    &request_id,
+                    moved("order.cancel", &id.to_string(), from, order.status),
+                )?;
+            }
+            Ok(false)
         })
         .await?;
+    app.watched.wake();
     // Whoever drives the order sees that it was cancelled and follows; what is left to undo is undone here.
     let patience = Instant::now() + app.config.patience;
     let mut order = drive::run(app, cx, id).await?;
@@ -139,6 +157,26 @@ pub async fn cancel(
         }
     }
     Ok(Joined { order, replayed })
+}
+
+/// An order that the caller may change: their own, or any with the permission.
+async fn may_change(app: &App, caller: &Caller, order: Ref) -> Result<Order, Error> {
+    let order = get(app, caller, order).await?;
+    if caller.may_see(order.user, serve::ORDERS_WRITE) {
+        Ok(order)
+    } else {
+        Err(Error::NeedsPermission(serve::ORDERS_WRITE))
+    }
+}
+
+/// What the audit log keeps of a move. People's own words stay in the history: they may name somebody.
+fn moved<'a>(action: &'static str, subject: &'a str, from: OrderStatus, to: OrderStatus) -> bus::Deed<'a> {
+    bus::Deed {
+        action,
+        subject,
+        before: Some(serde_json::json!({ "status": from })),
+        after: Some(serde_json::json!({ "status": to })),
+    }
 }
 
 /// A reason for the history, if it is not too long.
@@ -174,10 +212,10 @@ pub async fn set_status(
         return cancel(app, cx, caller, order, known, once, reason).await;
     }
     let reason = reasonable(reason)?;
-    let id = get(app, caller, order).await?.id;
+    let id = may_change(app, caller, order).await?.id;
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
     let ids = app.deps.ids.clone();
-    let moved = app
+    let done = app
         .db
         .write_once(once, move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
@@ -194,12 +232,19 @@ pub async fn set_status(
                 store::fulfil(tx, ids.next(now), &order, &by, now)?;
             }
             debug_assert!(event != Some(OrderEvent::Shipped) || leaves);
+            bus::audit(
+                tx,
+                &by,
+                &request_id,
+                moved("order.status", &id.to_string(), from, order.status),
+            )?;
             Ok(())
         })
         .await?;
+    app.watched.wake();
     Ok(Joined {
         order: find(app, Ref::Order(id)).await?,
-        replayed: moved.replayed,
+        replayed: done.replayed,
     })
 }
 
@@ -312,7 +357,9 @@ async fn take_over(app: &App, cx: &Cx, id: OrderId, standing: Standing) -> Resul
             let saved = store::save(tx, &mut order, None, &by, &request_id, now)?;
             if saved { Ok(()) } else { Err(Error::from(tx.conflict())) }
         })
-        .await
+        .await?;
+    app.watched.wake();
+    Ok(())
 }
 
 /// Gives a guest's orders to an account.

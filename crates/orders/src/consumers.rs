@@ -8,21 +8,27 @@ use api::payments::PaymentStatus;
 use base::OrderId;
 use serve::Route;
 
+use crate::domain::letter::{About, MailKind};
 use crate::error::Error;
 use crate::{App, store};
 
 /// Listens to payments.
 pub(crate) fn payments(app: &Arc<App>) -> Route<Arc<App>> {
-    bus::inbox_of_batches(&app.db, "orders", look)
+    let writes = app.deps.mail.reaches_people();
+    bus::inbox_of_batches(&app.db, "orders", move |tx, events| look(tx, events, writes))
 }
 
-fn look(tx: &mut Tx<'_>, events: &[&Event]) -> Result<(), Error> {
+/// `writes`: buyers are written to about refunds.
+fn look(tx: &mut Tx<'_>, events: &[&Event], writes: bool) -> Result<(), Error> {
     let of = |event: &Event| event.data.get("orderId")?.as_str()?.parse().ok();
-    let (mut tried, mut given_back) = (Vec::new(), Vec::new());
+    let (mut tried, mut given_back, mut mails) = (Vec::new(), Vec::new(), Vec::new());
     for event in events {
         match event.kind.as_str() {
             "PaymentProcessed" | "PaymentFailed" => tried.extend(of(event)),
-            "PaymentRefunded" => given_back.extend(standing(event, of(event))),
+            "PaymentRefunded" => {
+                given_back.extend(standing(event, of(event)));
+                mails.extend(refund(event, of(event)));
+            }
             _ => {}
         }
     }
@@ -33,6 +39,9 @@ fn look(tx: &mut Tx<'_>, events: &[&Event]) -> Result<(), Error> {
     if !given_back.is_empty() {
         store::given_back(tx, &given_back, now)?;
     }
+    if writes {
+        store::add_mails(tx, &mails, now)?;
+    }
     Ok(())
 }
 
@@ -40,4 +49,14 @@ fn look(tx: &mut Tx<'_>, events: &[&Event]) -> Result<(), Error> {
 fn standing(event: &Event, order: Option<OrderId>) -> Option<(OrderId, PaymentStatus, i64)> {
     let status = PaymentStatus::parse(event.data.get("status")?.as_str()?)?;
     Some((order?, status, event.sequence))
+}
+
+/// The mail that tells a buyer of a refund.
+fn refund(event: &Event, order: Option<OrderId>) -> Option<About> {
+    Some(About {
+        order: order?,
+        kind: MailKind::Refunded,
+        about: event.data.get("refund")?.as_str()?.to_owned(),
+        amount: event.data.get("amount")?.as_i64()?,
+    })
 }

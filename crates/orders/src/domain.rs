@@ -2,6 +2,7 @@
 //!
 //! Values in, values out. Nothing here waits, reads a clock or knows of a database.
 
+pub mod letter;
 mod order;
 mod process;
 #[cfg(test)]

@@ -255,7 +255,8 @@ pub async fn write(app: &App, cx: &Cx, order: Order, written: Written) -> Result
         Written::Told(event) => Some(event),
     };
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), order.updated_at);
-    app.save
+    let saved = app
+        .save
         .call(Save {
             order,
             event,
@@ -263,7 +264,9 @@ pub async fn write(app: &App, cx: &Cx, order: Order, written: Written) -> Result
             request_id,
             now,
         })
-        .await
+        .await?;
+    app.watched.wake();
+    Ok(saved)
 }
 
 /// Notes that the order rests, or when somebody is to look at it again.

@@ -19,6 +19,12 @@ pub enum Error {
     /// The caller named somebody else's order in a body.
     #[error("somebody else's order")]
     NotTheirs,
+    /// Staff without the permission.
+    #[error("needs {0}")]
+    NeedsPermission(serve::Permission),
+    /// Too many follow orders already.
+    #[error("too many streams")]
+    TooManyStreams,
     /// Nothing is to be ordered.
     #[error("nothing to order")]
     Empty,
@@ -63,6 +69,12 @@ impl From<Error> for Problem {
             Error::NoSuchOrder => Problem::not_found("There is no such order among those you may see."),
             Error::NotYours => Problem::forbidden("You can only order for yourself: leave `userId` out."),
             Error::NotTheirs => Problem::forbidden("This order is somebody else's."),
+            Error::NeedsPermission(permission) => Problem::forbidden(format!(
+                "This call needs the permission {permission}. An administrator can give it."
+            )),
+            Error::TooManyStreams => {
+                Problem::unavailable("Too many follow orders just now. Please come back in a while.").retry_after(30)
+            }
             Error::Empty => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "empty_order",

@@ -1,26 +1,27 @@
 //! The routes of orders: extract, call one action, answer.
 
+mod lists;
+mod mails;
+mod stream;
+
 use std::sync::Arc;
 
 use api::audit::{After, AuditedOrder};
-use api::orders::{Cancel, HandOver, NewOrder, Order, OrderStatus, Ownership, PayOrder, Placed, SetStatus};
+use api::orders::{Cancel, HandOver, NewOrder, Order, OrderMail, Ownership, PayOrder, Placed, SetStatus};
 use api::{Nothing, Ref};
 use axum::Router;
-use axum::extract::{OriginalUri, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use base::{Cursor, OrderId};
-use schemars::JsonSchema;
-use serde::Deserialize;
+use base::OrderId;
 use serve::{
-    Body, Created, Declared, In, Json, Known, Path, Query, Reply, Rights, Route, Routes, Service, Staff, User, Write,
-    listed, no_content, not_modified,
+    Bearer, Body, Created, Declared, EVENT_STREAM, In, Json, Known, May, OrdersWrite, Path, Query, Reply, Rights,
+    Route, Routes, Service, User, Write, no_content, not_modified,
 };
 use wire::Problem;
 
 use crate::actions::Joined;
 use crate::error::Error;
-use crate::store::Filter;
 use crate::{App, actions, consumers, view};
 
 type Shop = State<Arc<App>>;
@@ -42,18 +43,21 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 ),
         )
         .add(
-            Route::get("/orders", list)
+            Route::get("/orders", lists::list)
                 .rights(Rights::Owner)
-                .query::<ListQuery>()
+                .query::<lists::ListQuery>()
                 .gives::<Vec<Order>>(200)
                 .refuses(&[(404, "not_found")])
-                .tells("List orders", "One's own, newest first; staff see all and may filter."),
+                .tells(
+                    "List orders",
+                    "One's own, newest first; staff with `orders:read` see all. Filters go together. Time is that of placing.",
+                ),
         )
         .add(
-            Route::get("/orders/user/{userId}", list_of_user)
+            Route::get("/orders/user/{userId}", lists::list_of_user)
                 .rights(Rights::Owner)
                 .param("userId", "The user's id or number, or `me`.")
-                .query::<ListQuery>()
+                .query::<lists::ListQuery>()
                 .gives::<Vec<Order>>(200)
                 .refuses(&[(404, "not_found")])
                 .tells("List a user's orders", ""),
@@ -69,7 +73,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
         )
         .add(
             Route::put("/orders/{id}/status", set_status)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::ORDERS_WRITE))
                 .param("id", order_id)
                 .takes::<SetStatus>()
                 .gives::<Order>(200)
@@ -83,8 +87,39 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .param("id", order_id)
                 .takes::<Cancel>()
                 .gives::<Order>(200)
-                .refuses(&[(404, "not_found"), (409, "illegal_transition"), (412, "precondition_failed")])
+                .refuses(&[(403, "forbidden"), (404, "not_found"), (409, "illegal_transition"), (412, "precondition_failed")])
                 .tells("Cancel an order", "From pending, confirmed or processing. Stock goes back and the payment is voided or refunded, once."),
+        )
+        .add(
+            Route::get("/orders/{id}/events", stream::follow)
+                .rights(Rights::Owner)
+                .param("id", order_id)
+                .gives_text(200, EVENT_STREAM)
+                .gives_nothing(204)
+                .refuses(&[(404, "not_found"), (503, "unavailable")])
+                .tells(
+                    "Follow an order",
+                    "Server-Sent Events. First `order`, the order as it stands; then for every state that it comes to a \
+                     `change` (an entry of its history), and after that, or when anything else changed, an `order`. With \
+                     `Last-Event-ID` it goes on behind what was seen. Ends with `end` when the order has come to its end, \
+                     when the token no longer counts, or when the shop stops; who has seen it all is answered 204.",
+                ),
+        )
+        .add(
+            Route::get("/orders/{id}/mails", mails::mails)
+                .rights(Rights::May(serve::ORDERS_READ))
+                .param("id", order_id)
+                .gives::<Vec<OrderMail>>(200)
+                .refuses(&[(404, "not_found")])
+                .tells("List the mails to the buyer", "The first one first, with what became of each."),
+        )
+        .add(
+            Route::post("/orders/{id}/mails/retry", mails::retry)
+                .rights(Rights::May(serve::ORDERS_WRITE))
+                .param("id", order_id)
+                .gives::<Vec<OrderMail>>(200)
+                .refuses(&[(404, "not_found")])
+                .tells("Send again what was given up", "Mails that were given up are tried again. Answers all of them."),
         )
         .add(Route::post("/internal/orders/pay", pay))
         .add(Route::get("/internal/orders/{id}/ownership", ownership))
@@ -97,23 +132,6 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
         .route("/cart/{*rest}", any(to_cart))
         .with_state(app.clone());
     (router.merge(cart), declared)
-}
-
-/// Which orders to list.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct ListQuery {
-    /// In this state.
-    status: Option<OrderStatus>,
-    /// Of this user: for staff.
-    #[serde(alias = "user_id")]
-    user_id: Option<Ref>,
-    /// With this number.
-    number: Option<i64>,
-    /// How many, from 1 to 100 (20).
-    limit: Option<u32>,
-    /// Where the page before ended.
-    cursor: Option<String>,
 }
 
 async fn place(
@@ -131,54 +149,12 @@ async fn place(
         .into_response())
 }
 
-async fn list(
+async fn get(
     State(app): Shop,
-    User(caller): User,
-    In(cx): In,
-    OriginalUri(uri): OriginalUri,
-    Query(query): Query<ListQuery>,
+    Bearer(caller): Bearer,
+    Path(id): Path<String>,
+    known: Known,
 ) -> Result<Response, Error> {
-    let user = match &query.user_id {
-        Some(user) => Some(actions::user_named(&app, &cx, &caller, user.clone()).await?),
-        None if caller.is_staff() => None,
-        None => Some(caller.id),
-    };
-    page_of(&app, &uri, user, query).await
-}
-
-async fn list_of_user(
-    State(app): Shop,
-    User(caller): User,
-    In(cx): In,
-    Path(user): Path<String>,
-    OriginalUri(uri): OriginalUri,
-    Query(query): Query<ListQuery>,
-) -> Result<Response, Error> {
-    let user = actions::user_named(&app, &cx, &caller, Ref::new(&user)).await?;
-    page_of(&app, &uri, Some(user), query).await
-}
-
-async fn page_of(
-    app: &App,
-    uri: &axum::http::Uri,
-    user: Option<base::UserId>,
-    query: ListQuery,
-) -> Result<Response, Error> {
-    let page = serve::page(query.limit, query.cursor.as_deref())?;
-    let filter = Filter {
-        user,
-        status: query.status,
-        number: query.number,
-    };
-    let (orders, more) = actions::list(app, filter, page).await?;
-    let next = orders
-        .last()
-        .filter(|_| more)
-        .map(|last| Cursor::new([last.id.to_string()]));
-    Ok(listed(uri, orders.into_iter().map(view::order).collect(), next))
-}
-
-async fn get(State(app): Shop, User(caller): User, Path(id): Path<String>, known: Known) -> Result<Response, Error> {
     let order = actions::get(&app, &caller, Ref::new(&id)).await?;
     let tag = order.tag();
     Ok(match known.is_fresh(&tag) {
@@ -198,20 +174,20 @@ fn changed(joined: Joined) -> Response {
 
 async fn set_status(
     State(app): Shop,
-    Staff(caller): Staff,
+    clerk: May<OrdersWrite>,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,
     Write { body, once }: Write<SetStatus>,
 ) -> Result<Response, Error> {
     let order = Ref::new(&id);
-    let moved = actions::set_status(&app, &cx, &caller, order, known, once, body);
+    let moved = actions::set_status(&app, &cx, &clerk.0, order, known, once, body);
     Ok(changed(moved.await?))
 }
 
 async fn cancel(
     State(app): Shop,
-    User(caller): User,
+    Bearer(caller): Bearer,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,

@@ -1,7 +1,8 @@
 //! Orders: what was bought, by whom, for how much, and how far it is; and the process of checkout.
 //!
-//! Owns the tables `orders_order`, `orders_joined`, `orders_line`, `orders_change` and `orders_fulfilment`. Tells `OrderCreated`,
-//! `OrderConfirmed`, `OrderFailed`, `OrderCancelled`, `OrderShipped`, `OrderDelivered`; listens to payments.
+//! Owns the tables `orders_order`, `orders_joined`, `orders_line`, `orders_change`, `orders_fulfilment` and `orders_mail`. Tells
+//! `OrderCreated`, `OrderConfirmed`, `OrderFailed`, `OrderCancelled`, `OrderShipped`, `OrderDelivered`; listens to payments, and
+//! to itself for mails to buyers ([`actions::note_mails`]).
 //!
 //! What always holds: a generation of a cart, and a caller's key, become at most one order that lives; an order
 //! that was acknowledged is never lost; every order comes to rest (confirmed, failed or cancelled) by itself.
@@ -22,6 +23,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +35,7 @@ use serve::{Deps, Part};
 use crate::store::{Inserted, Place, Save};
 
 /// The tables, in the order in which they came to be.
-pub const MIGRATIONS: &[Migration] = migrations!["0001_orders"];
+pub const MIGRATIONS: &[Migration] = migrations!["0001_orders", "0002_desk"];
 
 /// What can be set.
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ pub(crate) struct App {
     pub payments: api::payments::Client,
     pub identity: api::identity::Client,
     pub drives: drive::Drives,
+    /// Who follows orders.
+    pub watched: watch::Watched,
     /// Places orders, many in one write.
     pub place: Combiner<Place, Inserted, error::Error>,
     /// Writes orders that changed, many in one write.
@@ -94,6 +98,7 @@ pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
         payments: api::payments::Client(deps.peers.peer("payments")),
         identity: api::identity::Client(deps.peers.peer("identity")),
         drives: drive::Drives::default(),
+        watched: watch::Watched::default(),
         place,
         save,
         rest,
@@ -101,5 +106,13 @@ pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
         db: db.clone(),
         config,
     });
-    Part::new("orders", &deps, http::routes(&app), Some(db)).task(tasks::resume(app))
+    let part = Part::new("orders", &deps, http::routes(&app), Some(db))
+        .task(tasks::resume(app.clone()))
+        .task(tasks::forget(app.clone()))
+        .task(watch::look(app.clone()));
+    // Into a developer's log, mails about orders would only hide what is looked for there.
+    match deps.mail.reaches_people() {
+        true => part.task(tasks::note_mails(app.clone())).task(tasks::send_mails(app)),
+        false => part,
+    }
 }

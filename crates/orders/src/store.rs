@@ -1,35 +1,29 @@
 //! Rows and SQL of orders.
 
+mod lists;
+mod mails;
 mod place;
 mod rows;
 mod save;
+mod sweep;
 
 use api::catalog::Pieces;
-use api::orders::OrderStatus;
 use api::payments::PaymentStatus;
-use base::{CartId, FulfilmentId, OrderId, Page, Time, UserId};
+use base::{CartId, FulfilmentId, OrderId, Time, UserId};
 use store::{Tx, Value, args, texts};
 
 use crate::domain::Order;
 use crate::error::Error;
+pub use lists::{Filter, list};
+pub use mails::{Mail, MailStatus, add_mails, claim_mail, forget_mails, mail_done, mails_due, mails_of, retry_mails};
 pub use place::{Inserted, Place, insert};
 pub use rows::PRICES_INCLUDE_TAX;
 use rows::{COLUMNS, fill, json, read_order};
 pub use save::{Save, save, save_all};
+pub use sweep::{forget_joined, forget_refused};
 
 /// The counter that numbers orders.
 const COUNTER: &str = "order";
-
-/// Which orders a list shows; hidden ones never.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Of this user.
-    pub user: Option<UserId>,
-    /// In this state.
-    pub status: Option<OrderStatus>,
-    /// With this number.
-    pub number: Option<i64>,
-}
 
 /// An order by its id.
 pub fn by_id(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<Order>, Error> {
@@ -95,40 +89,6 @@ fn find(tx: &mut Tx<'_>, condition: &str, values: &[Value]) -> Result<Option<Ord
     Ok(orders.pop())
 }
 
-/// A page of orders, newest first, and whether there are more.
-pub fn list(
-    tx: &mut Tx<'_>,
-    filter: &Filter,
-    after: Option<OrderId>,
-    page: &Page,
-) -> Result<(Vec<Order>, bool), Error> {
-    let mut sql = format!("SELECT {COLUMNS} FROM orders_order WHERE hidden = 0");
-    let mut values: Vec<Value> = Vec::new();
-    let mut narrow = |condition: &str, value: Value| {
-        values.push(value);
-        sql.push_str(&format!(" AND {condition} ${}", values.len()));
-    };
-    if let Some(user) = filter.user {
-        narrow("user_id =", user.into());
-    }
-    if let Some(status) = filter.status {
-        narrow("status =", status.as_str().into());
-    }
-    if let Some(number) = filter.number {
-        narrow("number =", number.into());
-    }
-    if let Some(id) = after {
-        narrow("id <", id.into());
-    }
-    values.push(i64::from(page.limit + 1).into());
-    sql.push_str(&format!(" ORDER BY id DESC LIMIT ${}", values.len()));
-    let mut orders = tx.all(&sql, &values, read_order)?;
-    let more = orders.len() > page.limit as usize;
-    orders.truncate(page.limit as usize);
-    fill(tx, &mut orders)?;
-    Ok((orders, more))
-}
-
 /// The oldest orders that somebody should drive on by now.
 pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<OrderId>, Error> {
     let sql = "SELECT id FROM orders_order WHERE resume_at IS NOT NULL AND resume_at <= $1 ORDER BY resume_at LIMIT $2";
@@ -142,6 +102,12 @@ pub fn audit(tx: &mut Tx<'_>, after: Option<OrderId>, limit: u32) -> Result<Vec<
     let mut orders = tx.all(&sql, &args![after, i64::from(limit)], read_order)?;
     fill(tx, &mut orders)?;
     Ok(orders)
+}
+
+/// The versions of orders; one that is not there is absent.
+pub fn versions(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<Vec<(OrderId, i64)>, Error> {
+    let sql = "SELECT id, version FROM orders_order WHERE id = ANY($1)";
+    Ok(tx.all(sql, &[texts(ids)], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 /// Takes those of `ids` that are still due, so that no other process drives them until `until`; answers what was taken.
@@ -166,17 +132,27 @@ pub fn wake(tx: &mut Tx<'_>, unknown: &[OrderId], now: Time) -> Result<(), Error
     Ok(())
 }
 
-/// Takes over how payments stand of which something was given back, unless something newer is known. A pending
-/// order asks by itself. Done here and not left to the sweep: whoever drove the order notes that it rests about
-/// now, and a wake would be gone with that.
+/// Takes over how payments stand of which something was given back, unless something newer is known. Done here and
+/// not left to the sweep: whoever drove the order notes that it rests about now, and a wake would be gone with that.
+/// Whoever is about to confirm a pending order on the word of before loses, reads again, and asks payments.
 pub fn given_back(tx: &mut Tx<'_>, standings: &[(OrderId, PaymentStatus, i64)], now: Time) -> Result<(), Error> {
-    let sql = "UPDATE orders_order SET payment_status = $2, payment_version = $3, updated_at = $4, version = version + 1 \
+    let heard = "UPDATE orders_order SET payment_status = $2, payment_version = $3, updated_at = $4, version = version + 1 \
          WHERE id = $1 AND payment_version < $3 AND status <> 'pending'";
+    let pending = "UPDATE orders_order SET resume_at = $3, version = version + 1 \
+         WHERE id = $1 AND payment_version < $2 AND status = 'pending'";
     let values: Vec<_> = standings
         .iter()
-        .map(|(order, status, version)| args![*order, status.as_str(), *version, now])
+        .map(|(order, status, version)| {
+            (
+                args![*order, status.as_str(), *version, now],
+                args![*order, *version, now],
+            )
+        })
         .collect();
-    let statements: Vec<(&str, &[Value])> = values.iter().map(|values| (sql, values.as_slice())).collect();
+    let statements: Vec<(&str, &[Value])> = values
+        .iter()
+        .flat_map(|(rested, waiting)| [(heard, rested.as_slice()), (pending, waiting.as_slice())])
+        .collect();
     tx.batch(&statements)?;
     Ok(())
 }

@@ -238,15 +238,14 @@ async fn a_refund_is_heard_once_and_nothing_older_after_it(db: Db) {
         db.write::<_, Error, _>(move |tx| store::given_back(tx, &heard, NOW))
     };
     hear(PaymentStatus::Refunded, 1).await.expect("a write");
+    let woken = read(&db, order.id).await;
     assert_eq!(
-        read(&db, order.id).await.payment_version,
-        0,
-        "a pending order asks by itself"
+        (woken.payment_version, woken.resume_at),
+        (0, Some(NOW)),
+        "a pending order asks by itself, now"
     );
-    let (cancelled, _) = order
-        .clone()
-        .cancel(None, None, "usr", NOW, NOW)
-        .expect("a pending order");
+    assert!(!save(&db, &order, None).await, "whoever would confirm it reads again");
+    let (cancelled, _) = woken.cancel(None, None, "usr", NOW, NOW).expect("a pending order");
     assert!(save(&db, &cancelled, None).await);
     hear(PaymentStatus::Refunded, 3).await.expect("a write");
     hear(PaymentStatus::PartiallyRefunded, 2).await.expect("a write");

@@ -2,10 +2,12 @@
 
 use api::audit::AuditedOrder;
 use api::catalog::Pieces;
-use api::orders::{self, Placed};
+use api::orders::{self, OrderStatus, Placed};
+use api::payments::PaymentStatus;
 use base::Quantity;
 
 use crate::domain::{Change, Line, Order};
+use crate::store::Mail;
 
 /// The whole order.
 pub fn order(order: Order) -> orders::Order {
@@ -34,10 +36,17 @@ pub fn order(order: Order) -> orders::Order {
     }
 }
 
+/// What somebody is told whose payment was declined.
+const HOW_TO_PAY: &str = "The order is kept, and its pieces with it. Pay it with POST /api/payments/process, naming orderId and another paymentToken or paymentMethod.";
+
 /// The answer to a call that placed it.
 pub fn placed(mut placed: Order) -> Placed {
     let payment_error = placed.failure.take();
+    let waits = placed.status == OrderStatus::Pending && placed.paid_online();
+    let declined = waits && placed.payment_status == PaymentStatus::Failed;
     Placed {
+        pay_before: waits.then_some(placed.expires_at),
+        hint: declined.then(|| HOW_TO_PAY.to_owned()),
         order_id: placed.id,
         number: placed.number,
         total: placed.totals.total.amount(),
@@ -85,11 +94,25 @@ fn line(line: Line) -> orders::OrderLine {
     }
 }
 
-fn change(change: Change) -> orders::Change {
+/// A state that it came to.
+pub fn change(change: Change) -> orders::Change {
     orders::Change {
         status: change.status,
         at: change.at,
         by: change.by,
         reason: change.reason,
+    }
+}
+
+/// A mail to the buyer, for staff.
+pub fn mail(mail: Mail) -> orders::OrderMail {
+    orders::OrderMail {
+        kind: mail.about.kind.as_str().to_owned(),
+        refund_id: mail.about.about.parse().ok(),
+        status: mail.status.as_str().to_owned(),
+        tries: mail.tries,
+        fault: mail.fault,
+        created_at: mail.created_at,
+        updated_at: mail.updated_at,
     }
 }

@@ -179,8 +179,8 @@ pub(super) fn remember(
         && order.key.as_ref().is_none_or(|(own, _)| own != key)
     {
         tx.run(
-            "INSERT INTO orders_joined (user_id, checkout_key, fingerprint, order_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            &args![user, key, print, order.id],
+            "INSERT INTO orders_joined (user_id, checkout_key, fingerprint, order_id, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            &args![user, key, print, order.id, tx.clock().now()],
         )?;
         let print = tx.maybe(
             "SELECT fingerprint FROM orders_joined WHERE user_id = $1 AND checkout_key = $2",

@@ -1,0 +1,148 @@
+//! Pages of orders. Every one is a walk along an index from where the page before ended: what it costs does not grow
+//! with its depth.
+
+use api::orders::OrderStatus;
+use api::payments::PaymentStatus;
+use base::{Id as _, OrderId, Page, Time, UserId};
+use store::{Tx, Value, texts};
+
+use super::rows::{COLUMNS, fill, read_order};
+use crate::domain::Order;
+use crate::error::Error;
+
+/// Which orders a list shows; hidden ones never.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this user.
+    pub user: Option<UserId>,
+    /// In one of these states; in any when there are none.
+    pub statuses: Vec<OrderStatus>,
+    /// With a payment in one of these states; in any when there are none.
+    pub payments: Vec<PaymentStatus>,
+    /// With this number.
+    pub number: Option<i64>,
+    /// Placed at this moment or later.
+    pub from: Option<Time>,
+    /// Placed before this moment.
+    pub to: Option<Time>,
+    /// The oldest first instead of the newest.
+    pub oldest_first: bool,
+}
+
+const STATUSES: [OrderStatus; 7] = [
+    OrderStatus::Pending,
+    OrderStatus::Confirmed,
+    OrderStatus::Processing,
+    OrderStatus::Shipped,
+    OrderStatus::Delivered,
+    OrderStatus::Cancelled,
+    OrderStatus::Failed,
+];
+const PAYMENTS: [PaymentStatus; 6] = [
+    PaymentStatus::Pending,
+    PaymentStatus::Processing,
+    PaymentStatus::Completed,
+    PaymentStatus::Failed,
+    PaymentStatus::Refunded,
+    PaymentStatus::PartiallyRefunded,
+];
+
+/// A page of orders in the order of their ids, which is that of their placing, and whether there are more.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    after: Option<OrderId>,
+    page: &Page,
+) -> Result<(Vec<Order>, bool), Error> {
+    let (sql, values) = statement(filter, after, page.limit);
+    let ids: Vec<OrderId> = tx.all(&sql, &values, |row| row.get(0))?;
+    let more = ids.len() > page.limit as usize;
+    let ids = &ids[..ids.len().min(page.limit as usize)];
+    let sql = format!("SELECT {COLUMNS} FROM orders_order WHERE id = ANY($1)");
+    let mut orders = tx.all(&sql, &[texts(ids)], read_order)?;
+    orders.sort_by_key(|order| order.id);
+    if !filter.oldest_first {
+        orders.reverse();
+    }
+    fill(tx, &mut orders)?;
+    Ok((orders, more))
+}
+
+/// The statement that finds a page's ids and one more, and its arguments.
+pub(super) fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String, Vec<Value>) {
+    let mut values: Vec<Value> = Vec::new();
+    let mut common = String::from("hidden = 0");
+    let mut narrow = |condition: &str, value: Value| {
+        values.push(value);
+        common.push_str(&format!(" AND {condition} ${}", values.len()));
+    };
+    let (behind, direction) = match filter.oldest_first {
+        true => ("id >", "ASC"),
+        false => ("id <", "DESC"),
+    };
+    if let Some(user) = filter.user {
+        narrow("user_id =", user.into());
+    }
+    if let Some(number) = filter.number {
+        narrow("number =", number.into());
+    }
+    // Ids begin with the moment in which they were made: a stretch of time is a stretch of ids. The moment itself
+    // decides within the millisecond.
+    if let Some(from) = filter.from {
+        narrow("id >=", first_id(from).into());
+        narrow("created_at >=", from.into());
+    }
+    if let Some(to) = filter.to {
+        narrow("id <", first_id(to.after(MILLISECOND)).into());
+        narrow("created_at <", to.into());
+    }
+    if let Some(id) = after {
+        narrow(behind, id.into());
+    }
+    values.push(i64::from(limit + 1).into());
+    let last = values.len();
+    let tail = format!("ORDER BY id {direction} LIMIT ${last}");
+    if filter.statuses.is_empty() && filter.payments.is_empty() {
+        return (format!("SELECT id FROM orders_order WHERE {common} {tail}"), values);
+    }
+    let statuses = some_or_all(&filter.statuses, &STATUSES);
+    let payments = some_or_all(&filter.payments, &PAYMENTS);
+    let words = |of: &mut dyn Iterator<Item = &'static str>| of.map(|word| format!("'{word}'")).collect::<Vec<_>>();
+    let statuses = words(&mut statuses.iter().map(|status| status.as_str()));
+    let payments = words(&mut payments.iter().map(|status| status.as_str()));
+    if filter.user.is_some() || filter.number.is_some() {
+        // One person's orders are few: their own index leads, and the states are looked at on the way.
+        let (statuses, payments) = (statuses.join(", "), payments.join(", "));
+        let states = format!("status IN ({statuses}) AND payment_status IN ({payments})");
+        return (
+            format!("SELECT id FROM orders_order WHERE {common} AND {states} {tail}"),
+            values,
+        );
+    }
+    // The first rows of each pair of states, of which the first ones are the page: no pair is read further than that.
+    let pairs = statuses
+        .iter()
+        .flat_map(|status| payments.iter().map(move |paid| (status, paid)));
+    let first_of = |(place, (status, paid)): (usize, (&String, &String))| {
+        format!(
+            "SELECT id FROM (SELECT id FROM orders_order WHERE status = {status} AND payment_status = {paid} AND {common} {tail}) AS p{place}"
+        )
+    };
+    let each: Vec<String> = pairs.enumerate().map(first_of).collect();
+    (
+        format!("SELECT id FROM ({}) AS page {tail}", each.join(" UNION ALL ")),
+        values,
+    )
+}
+
+const MILLISECOND: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// The smallest id that can be made in the millisecond of a moment.
+fn first_id(at: Time) -> OrderId {
+    let millis = u128::try_from(at.micros().div_euclid(1_000)).unwrap_or_default();
+    OrderId::from_bits(millis << 80)
+}
+
+fn some_or_all<'a, T>(some: &'a [T], all: &'a [T]) -> &'a [T] {
+    if some.is_empty() { all } else { some }
+}
