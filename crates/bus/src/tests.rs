@@ -281,7 +281,11 @@ async fn a_dead_letter_is_replayed_once() {
         panic!("{letters:?}")
     };
     assert_eq!(
-        (letter.consumer.as_str(), letter.event.source.as_str(), letter.event.subject.as_str()),
+        (
+            letter.consumer.as_str(),
+            letter.event.source.as_str(),
+            letter.event.subject.as_str()
+        ),
         ("reader", "teller", "poison")
     );
     assert!(letter.reason.contains("It is broken."), "{}", letter.reason);

@@ -1,10 +1,13 @@
-//! What of the log is asked for, and who may ask.
+//! What of the log and of the audit log is asked for, and who may ask.
 
 use std::net::IpAddr;
 
 use base::{Cursor, EventId, Time};
 
-/// A place in the log: events are ordered by time, those of one microsecond by id.
+/// The most values that a parameter takes at once.
+pub const VALUES_MAX: usize = 50;
+
+/// A place in a log: entries are ordered by time, those of one microsecond by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// When it happened.
@@ -29,32 +32,59 @@ impl Place {
     }
 }
 
-/// What the caller has seen already.
+/// An end of what is asked for; not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
-    /// Everything up to this event.
+pub enum Bound {
+    /// Where this event stands.
     Event(EventId),
-    /// Everything up to this moment.
+    /// This moment.
     Time(Time),
 }
 
-impl After {
+impl Bound {
     /// Reads an event's id or a time; none when it is neither.
     pub fn parse(text: &str) -> Option<Self> {
-        let event = text.parse().map(After::Event);
-        event.ok().or_else(|| text.parse().map(After::Time).ok())
+        let event = text.parse().map(Bound::Event);
+        event.ok().or_else(|| text.parse().map(Bound::Time).ok())
     }
 }
 
-/// Which events are asked for: those that fit all that is given.
+/// Which events are asked for: those that fit all that is given. An empty list fits all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this type.
-    pub kind: Option<String>,
-    /// That happened to this.
-    pub subject: Option<String>,
-    /// That are newer than this.
-    pub after: Option<After>,
+    /// Of one of these types.
+    pub kinds: Vec<String>,
+    /// That happened to one of these.
+    pub subjects: Vec<String>,
+    /// That one of these services tells.
+    pub sources: Vec<String>,
+}
+
+/// Which entries of the audit log are asked for: those that fit all that is given. An empty list fits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deeds {
+    /// Done by one of these.
+    pub actors: Vec<String>,
+    /// Done to one of these.
+    pub subjects: Vec<String>,
+    /// One of these was done.
+    pub actions: Vec<String>,
+}
+
+/// Between what: newer than the first, older than the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Only what is newer.
+    pub after: Option<Bound>,
+    /// Only what is older.
+    pub before: Option<Bound>,
+}
+
+/// The values of a parameter: between commas, empty ones left out. None when there are more than [`VALUES_MAX`].
+pub fn values(text: Option<&str>) -> Option<Vec<String>> {
+    let parts = text.unwrap_or_default().split(',').map(str::trim);
+    let all: Vec<String> = parts.filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    (all.len() <= VALUES_MAX).then_some(all)
 }
 
 /// Whether a call comes from this very machine: its connection does, and so do all whom it was forwarded for
@@ -93,14 +123,29 @@ mod tests {
     }
 
     #[test]
-    fn after_is_an_event_or_a_time() {
+    fn a_bound_is_an_event_or_a_time() {
         let id = "evt_01j9zk3v5w8q2m4n6p7r8s9t0v";
-        assert_eq!(After::parse(id), Some(After::Event(id.parse().unwrap())));
+        assert_eq!(Bound::parse(id), Some(Bound::Event(id.parse().unwrap())));
         let time = "2030-03-17T17:46:40.000001Z";
-        assert_eq!(After::parse(time), Some(After::Time(time.parse().unwrap())));
+        assert_eq!(Bound::parse(time), Some(Bound::Time(time.parse().unwrap())));
         for text in ["", "1", "yesterday", "evt_", "ord_01j9zk3v5w8q2m4n6p7r8s9t0v"] {
-            assert_eq!(After::parse(text), None, "{text}");
+            assert_eq!(Bound::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn values_stand_between_commas() {
+        let check = |text, expected: &[&str]| assert_eq!(values(text).unwrap(), expected, "{text:?}");
+        check(None, &[]);
+        check(Some(""), &[]);
+        check(Some(" , ,"), &[]);
+        check(Some("OrderCreated"), &["OrderCreated"]);
+        check(Some("a, b ,,c"), &["a", "b", "c"]);
+        assert_eq!(
+            values(Some(&"a,".repeat(VALUES_MAX))).map(|all| all.len()),
+            Some(VALUES_MAX)
+        );
+        assert_eq!(values(Some(&"a,".repeat(VALUES_MAX + 1))), None);
     }
 
     #[test]

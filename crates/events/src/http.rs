@@ -1,105 +1,147 @@
-//! The addresses of events.
+//! The addresses of events and of the audit log.
+
+mod params;
 
 use std::sync::Arc;
 
 use api::audit::{EventFault, Logged, Names};
 use api::events::{Delivery, Event};
+use api::trail::Entry;
 use axum::extract::{OriginalUri, State};
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serve::{Body, Json, Mode, Query, Remote, Rights, Route, Routes, Who, listed, no_content};
+use axum::response::sse::{KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serve::{Body, Json, May, Rights, Route, Routes, SETTINGS_READ, SettingsRead, listed, no_content};
 use wire::Problem;
 
-use crate::App;
-use crate::actions;
-use crate::domain::{After, Filter, is_from_here};
+use crate::actions::{self, Start};
+use crate::domain::Bound;
 use crate::error::Error;
+use crate::{App, stream};
+use params::{AskedDeeds, AskedEvents, AskedStream, Listed, Reader, bound};
 
-/// What of the log is asked for.
-#[derive(Debug, Deserialize, JsonSchema)]
-struct Asked {
-    /// Only events of this type, e.g. `OrderConfirmed`.
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    /// Only what happened to this, e.g. an order's id.
-    subject: Option<String>,
-    /// Only what is newer than this event (its id) or moment (RFC 3339).
-    after: Option<String>,
-    /// How many, from 1 to 100; 20 when absent.
-    limit: Option<u32>,
-    /// Where to go on; from the `Link` header of the page before.
-    cursor: Option<String>,
-}
+/// By which a follower who comes back tells what they have seen (HTML Standard, 9.2).
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Tells nginx, and those who learned from it, to pass on what comes when it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+type Shop = State<Arc<App>>;
 
 /// All routes of events.
-pub fn routes() -> Routes<Arc<App>> {
+pub fn routes(app: &App) -> Routes<Arc<App>> {
+    const STREAMED: &str = "Server-sent events, in the order of arrival: `data` is the event as in the list, `id` its \
+        id. With `Last-Event-ID` the stream goes on after that event, without a gap and without telling one twice; an \
+        id that is not in the log is a 400. Without it, it begins with what happens next, or where `after` says. A \
+        comment comes every 15 seconds. The stream ends when the token does.";
     Routes::new("events", None)
         .add(
             Route::get("/events", list)
-                .rights(Rights::StaffOrService)
+                .rights(Rights::MayOrService(SETTINGS_READ))
                 // The handler lets in the developer's own machine as well.
                 .unguarded()
-                .query::<Asked>()
+                .query::<AskedEvents>()
                 .gives::<Vec<Event>>(200)
                 .refuses(&[(401, "unauthorized"), (403, "forbidden")])
                 .tells(
                     "Lists what happened",
-                    "Newest first. In development, callers on the same machine need no token.",
+                    "Newest first. Filters take several values, between commas or by being repeated. In development, \
+                     callers on the same machine need no token.",
+                ),
+        )
+        .add(
+            Route::get("/events/stream", follow)
+                .rights(Rights::MayOrService(SETTINGS_READ))
+                .unguarded()
+                .query::<AskedStream>()
+                .gives_text(200, "text/event-stream")
+                .refuses(&[(401, "unauthorized"), (403, "forbidden"), (503, "unavailable")])
+                .tells("Follows what happens", STREAMED),
+        )
+        .add(
+            Route::get("/audit", deeds)
+                .rights(Rights::May(SETTINGS_READ))
+                .query::<AskedDeeds>()
+                .gives::<Vec<Entry>>(200)
+                .tells(
+                    "Lists what staff changed",
+                    "The audit log: every change by staff, administrators and API keys, newest first. Nothing in it is \
+                     ever changed or removed. It holds neither names nor addresses nor secrets: of such fields only \
+                     that they changed.",
                 ),
         )
         .add(
             Route::post("/internal/events", keep)
                 .takes::<Delivery>()
-                .gives_nothing(204),
+                .gives_nothing(204)
+                .and(app.inbox.desk()),
         )
         .add(Route::get("/internal/audit/events", gaps))
         .add(Route::post("/internal/audit/logged", logged))
 }
 
 async fn list(
-    State(app): State<Arc<App>>,
-    who: Who,
-    Remote(remote): Remote,
-    headers: HeaderMap,
+    State(app): Shop,
+    _: Reader,
     OriginalUri(uri): OriginalUri,
-    Query(asked): Query<Asked>,
+    Listed(asked): Listed<AskedEvents>,
 ) -> Result<Response, Problem> {
-    if who.service().is_err()
-        && let Err(refusal) = who.staff()
-    {
-        let forwarded = headers
-            .get("x-forwarded-for")
-            .map(|value| value.to_str().unwrap_or_default());
-        let is_open = app.mode == Mode::Development && who.0.is_none();
-        if !is_open || !is_from_here(remote.map(|address| address.ip()), forwarded) {
-            return Err(refusal);
-        }
-    }
     let page = serve::page(asked.limit, asked.cursor.as_deref())?;
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let after = given(asked.after)
-        .map(|text| After::parse(&text).ok_or(Error::BadAfter))
-        .transpose()?;
-    let filter = Filter {
-        kind: given(asked.kind),
-        subject: given(asked.subject),
-        after,
-    };
-    let (events, next) = actions::list(&app, filter, page).await?;
+    let (events, next) = actions::list(&app, asked.filter()?, asked.span()?, page).await?;
     Ok(listed(&uri, events, next))
 }
 
-async fn keep(State(app): State<Arc<App>>, Body(delivery): Body<Delivery>) -> Result<StatusCode, Problem> {
-    actions::keep(&app, delivery.events).await?;
+async fn follow(
+    State(app): Shop,
+    Reader(who): Reader,
+    headers: HeaderMap,
+    Listed(asked): Listed<AskedStream>,
+) -> Result<Response, Problem> {
+    let filter = asked.filter()?;
+    let start = match (seen(&headers)?, bound(asked.after.as_deref(), "?after")?) {
+        (Some(id), _) => Start::Seen(id),
+        (None, Some(bound)) => Start::After(bound),
+        (None, None) => Start::Now,
+    };
+    let place = app.places.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
+    let at = actions::start(&app, start).await?;
+    let events = stream::follow(app, who, filter, at, place);
+    let beat = KeepAlive::new().interval(stream::HEARTBEAT).text("still here");
+    let mut answer = Sse::new(events).keep_alive(beat).into_response();
+    answer.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
+    Ok(answer)
+}
+
+/// The event that a follower who comes back has seen last.
+fn seen(headers: &HeaderMap) -> Result<Option<base::EventId>, Error> {
+    let Some(value) = headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    match value.to_str().ok().and_then(Bound::parse) {
+        Some(Bound::Event(id)) => Ok(Some(id)),
+        _ => Err(Error::BadBound("Last-Event-ID")),
+    }
+}
+
+async fn deeds(
+    State(app): Shop,
+    _: May<SettingsRead>,
+    OriginalUri(uri): OriginalUri,
+    Listed(asked): Listed<AskedDeeds>,
+) -> Result<Response, Problem> {
+    let page = serve::page(asked.limit, asked.cursor.as_deref())?;
+    let (entries, next) = actions::deeds(&app, asked.deeds()?, asked.span()?, page).await?;
+    Ok(listed(&uri, entries, next))
+}
+
+async fn keep(State(app): Shop, Body(delivery): Body<Delivery>) -> Result<StatusCode, Problem> {
+    actions::keep(&app, delivery).await?;
     Ok(no_content())
 }
 
-async fn gaps(State(app): State<Arc<App>>) -> Result<Json<Vec<EventFault>>, Problem> {
+async fn gaps(State(app): Shop) -> Result<Json<Vec<EventFault>>, Problem> {
     Ok(Json(actions::gaps(&app).await?))
 }
 
-async fn logged(State(app): State<Arc<App>>, Body(orders): Body<Names>) -> Result<Json<Vec<Logged>>, Problem> {
+async fn logged(State(app): Shop, Body(orders): Body<Names>) -> Result<Json<Vec<Logged>>, Problem> {
     Ok(Json(actions::logged(&app, orders).await?))
 }

@@ -1,13 +1,23 @@
-//! Rows of the log.
+//! Rows of the log, and of the audit log ([`trail`]).
+
+mod trail;
+mod wheres;
 
 use api::audit::{EventFault, Logged};
 use api::events::Event;
-use base::EventId;
-use store::{Error, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
+use base::{EventId, Time};
+use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
 
-use crate::domain::{After, Filter, Place};
+use crate::domain::{Filter, Place};
 
-const EVENT: [RowColumn; 10] = [
+pub use trail::{deeds, record};
+pub use wheres::Edge;
+use wheres::Wheres;
+
+/// The counter of arrivals.
+const ARRIVALS: &str = "arrivals";
+
+const EVENT: [RowColumn; 11] = [
     RowColumn::Text("id"),
     RowColumn::Text("kind"),
     RowColumn::Text("source"),
@@ -18,16 +28,21 @@ const EVENT: [RowColumn; 10] = [
     RowColumn::Text("request_id"),
     RowColumn::Int("data_version"),
     RowColumn::Text("data"),
+    RowColumn::Int("seq"),
 ];
 
 /// Keeps events; those that are there already stay as they are. Answers how many were new.
-pub fn keep(tx: &mut Tx<'_>, events: &[Event]) -> Result<u64, Error> {
+///
+/// The numbers are drawn first: whoever else keeps events waits for them until this has committed, so that no number
+/// becomes visible after a larger one.
+pub fn keep(tx: &mut Tx<'_>, events: &[&Event]) -> Result<u64, Error> {
     if events.is_empty() {
         return Ok(0);
     }
+    let first = tx.next_numbers(ARRIVALS, events.len() as u32)?;
     let mut rows = Rows::new(EVENT);
-    for event in events {
-        let data = data_of(event)?;
+    for (event, seq) in events.iter().zip(first..) {
+        let data = serde_json::to_string(&event.data).map_err(|fault| Error::Corrupt(fault.to_string()))?;
         let Event {
             id,
             kind,
@@ -50,72 +65,101 @@ pub fn keep(tx: &mut Tx<'_>, events: &[Event]) -> Result<u64, Error> {
             actor,
             request_id,
             *data_version,
-            data
+            data,
+            seq
         ]);
     }
     let sql = sql!(
         tx.dialect(),
         EVENT,
         1,
-        "INSERT INTO events_event (id, kind, source, subject, sequence, time, actor, request_id, data_version, data)
-         SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data FROM {rows} WHERE TRUE
-         ON CONFLICT (id) DO NOTHING"
+        "INSERT INTO events_event
+            (id, kind, source, subject, sequence, time, actor, request_id, data_version, data, seq)
+         SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data, seq
+         FROM {rows} WHERE TRUE ON CONFLICT (id) DO NOTHING"
     );
     tx.run(sql, &rows.args(tx.dialect()))
 }
 
-fn data_of(event: &Event) -> Result<String, Error> {
-    serde_json::to_string(&event.data).map_err(|fault| Error::Corrupt(fault.to_string()))
+/// The newest `limit` events that fit, stand between the edges and are older than `before`, newest first.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter,
+    edges: (Option<Edge>, Option<Edge>),
+    before: Option<Place>,
+    limit: u32,
+) -> Result<Vec<Event>, Error> {
+    let mut wheres = of(filter);
+    wheres.between(edges, before);
+    let (wheres, args) = wheres.newest(limit);
+    let sql = format!(
+        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data
+        FROM events_event WHERE {wheres}"
+    );
+    tx.all(&sql, &args, event)
 }
 
-/// Where an event stands.
+/// What of the log arrived after the place `at` and fits, in the order of arrival, `limit` at most; and the place up to
+/// which all is told now.
+pub fn arrived(tx: &mut Tx<'_>, filter: &Filter, at: i64, limit: u32) -> Result<(Vec<Event>, i64), Error> {
+    let last = last_arrival(tx)?;
+    if last <= at {
+        return Ok((Vec::new(), at));
+    }
+    let mut wheres = of(filter);
+    wheres.fit("seq > ?", &args![at]);
+    let (wheres, args) = wheres.ordered("seq", limit);
+    let sql = format!(
+        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data, seq
+        FROM events_event WHERE {wheres}"
+    );
+    let found = tx.all(&sql, &args, |row| Ok((event(row)?, row.get::<i64>(10)?)))?;
+    let upto = match found.last() {
+        Some((_, seq)) if found.len() == limit as usize => *seq,
+        _ => last,
+    };
+    Ok((found.into_iter().map(|(event, _)| event).collect(), upto))
+}
+
+/// The number of the last arrival; 0 before the first. No smaller one becomes visible later.
+pub fn last_arrival(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    tx.one("SELECT coalesce(max(seq), 0) FROM events_event", &[], |row| row.get(0))
+}
+
+/// The number of an event's arrival.
+pub fn arrival_of(tx: &mut Tx<'_>, id: EventId) -> Result<Option<i64>, Error> {
+    tx.maybe("SELECT seq FROM events_event WHERE id = $1", &args![id], |row| {
+        row.get(0)
+    })
+}
+
+/// The place before the first arrival of an event that is newer than a moment.
+pub fn arrivals_since(tx: &mut Tx<'_>, moment: Time) -> Result<i64, Error> {
+    let last = last_arrival(tx)?;
+    let sql = "SELECT coalesce(min(seq), $2 + 1) - 1 FROM events_event WHERE time > $1";
+    tx.one(sql, &args![moment, last], |row| row.get(0))
+}
+
+/// Where an event stands in the log.
 pub fn place(tx: &mut Tx<'_>, id: EventId) -> Result<Option<Place>, Error> {
     tx.maybe("SELECT time FROM events_event WHERE id = $1", &args![id], |row| {
         Ok(Place { time: row.get(0)?, id })
     })
 }
 
-/// The newest `limit` events that fit and are older than `before`, newest first. `since` is where the filter's
-/// [`After::Event`] stands.
-pub fn list(
-    tx: &mut Tx<'_>,
-    filter: &Filter,
-    since: Option<Place>,
-    before: Option<Place>,
-    limit: u32,
-) -> Result<Vec<Event>, Error> {
-    let mut args: Vec<Value> = Vec::new();
-    let mut wheres: Vec<String> = Vec::new();
-    let mut fit = |text: &str, values: &[Value]| {
-        let mut text = text.to_owned();
-        for value in values {
-            args.push(value.clone());
-            text = text.replacen('?', &format!("${}", args.len()), 1);
-        }
-        wheres.push(text);
-    };
-    if let Some(kind) = &filter.kind {
-        fit("kind = ?", &args![kind]);
-    }
-    if let Some(subject) = &filter.subject {
-        fit("subject = ?", &args![subject]);
-    }
-    if let Some(After::Time(time)) = filter.after {
-        fit("time > ?", &args![time]);
-    }
-    if let Some(Place { time, id }) = since {
-        fit("(time, id) > (?, ?)", &args![time, id]);
-    }
-    if let Some(Place { time, id }) = before {
-        fit("(time, id) < (?, ?)", &args![time, id]);
-    }
-    fit("TRUE ORDER BY time DESC, id DESC LIMIT ?", &args![limit]);
-    let sql = format!(
-        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data
-        FROM events_event WHERE {}",
-        wheres.join(" AND ")
-    );
-    tx.all(&sql, &args, event)
+/// Where an entry stands in the audit log.
+pub fn place_in_trail(tx: &mut Tx<'_>, id: EventId) -> Result<Option<Place>, Error> {
+    tx.maybe("SELECT time FROM events_audit WHERE id = $1", &args![id], |row| {
+        Ok(Place { time: row.get(0)?, id })
+    })
+}
+
+fn of(filter: &Filter) -> Wheres {
+    let mut wheres = Wheres::default();
+    wheres.any("kind", &filter.kinds);
+    wheres.any("subject", &filter.subjects);
+    wheres.any("source", &filter.sources);
+    wheres
 }
 
 fn event(row: &Row<'_>) -> Result<Event, Error> {

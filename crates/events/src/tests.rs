@@ -1,15 +1,18 @@
 //! Events through its own router, on both engines.
 
+mod follow;
+mod trail;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::events::{DELIVERY_MAX, Delivery, Event};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use base::{EventId, Id, Ids, SessionId, Time, UserId};
+use base::{Clock, EventId, Id, Ids, SessionId, Time, UserId};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
-use serve::{Deps, Keys, Mode, Role};
+use serve::{Deps, Keys, Mode, Permissions, Role, Stop};
 use store::{Db, Engine, Settings};
 use testkit::service::ask;
 
@@ -29,6 +32,11 @@ testkit::on_both! {
 struct Log {
     router: axum::Router,
     keys: Keys,
+    clock: Clock,
+    stop: Stop,
+    db: Db,
+    /// What goes on beside the requests: looking for what other processes wrote.
+    tasks: Vec<serve::Task>,
 }
 
 struct Answer {
@@ -47,21 +55,32 @@ impl Log {
             mode,
             ..testkit::service::deps(Ids::seeded(11), [])
         };
-        let keys = deps.keys.clone();
+        let (keys, clock, stop) = (deps.keys.clone(), deps.clock.clone(), deps.stop.clone());
         let settings = Settings::new(engine, "events");
         let db = Db::open(settings, crate::MIGRATIONS, deps.clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let part = crate::build(deps, db, crate::Config::default()).await.unwrap();
+        let part = crate::build(deps, db.clone(), crate::Config::default()).await.unwrap();
         Self {
             router: part.router,
             keys,
+            clock,
+            stop,
+            db,
+            tasks: part.tasks,
         }
     }
 
     fn token(&self, role: Role) -> String {
         let (user, session) = (UserId::from_bits(1), SessionId::from_bits(1));
         self.keys.sign_user(user, role, session, Duration::from_secs(900)).0
+    }
+
+    /// A clerk who may do nothing in particular.
+    fn clerk_without_permissions(&self) -> String {
+        let (user, session) = (UserId::from_bits(2), SessionId::from_bits(2));
+        let (none, time) = (Permissions::NONE, Duration::from_secs(900));
+        self.keys.sign_permitted(user, Role::Staff, none, session, time).0
     }
 
     async fn send(&self, request: http::request::Builder, body: &str) -> Answer {
@@ -178,6 +197,21 @@ async fn filters_go_together(log: Log) {
         ("subject=ord_1&type=OrderCreated".to_owned(), &[7, 1]),
         (format!("after={after}"), &[12, 11, 10, 9]),
         (format!("after={time}"), &[12, 11]),
+        (format!("before={}", EventId::from_bits(3)), &[2, 1]),
+        (format!("before={}", Time::from_micros(START + 3)), &[2, 1]),
+        (format!("after={after}&before={time}"), &[9]),
+        ("type=OrderConfirmed&type=Nothing".to_owned(), &[12, 10, 8, 6, 4, 2]),
+        (
+            "type=OrderConfirmed,OrderCreated&subject=ord_1".to_owned(),
+            &[10, 7, 4, 1],
+        ),
+        (
+            "subject=ord_1&subject=ord_2&limit=3&type=OrderCreated".to_owned(),
+            &[11, 7, 5],
+        ),
+        ("source=orders&subject=ord_0".to_owned(), &[12, 9, 6, 3]),
+        ("source=payments".to_owned(), &[]),
+        ("source=payments,orders&subject=ord_0".to_owned(), &[12, 9, 6, 3]),
         (
             format!("after={after}&type=OrderConfirmed&subject=ord_0&limit=1"),
             &[12],
@@ -190,6 +224,10 @@ async fn filters_go_together(log: Log) {
     for query in [
         "after=x",
         "after=evt_01j9zk3v5w8q2m4n6p7r8s9t0v",
+        "before=x",
+        "before=evt_01j9zk3v5w8q2m4n6p7r8s9t0v",
+        "limit=1&limit=2",
+        &format!("type={}", "a,".repeat(51)),
         "limit=0",
         "limit=101",
         "limit=x",
@@ -309,6 +347,13 @@ async fn only_staff_and_services_read_but_for_a_developers_own_machine() {
     let service = development.keys.service_token("orders");
     let asked = Request::get("/events").header("authorization", format!("Bearer {service}"));
     assert_eq!(production.send(asked, "").await.status, 200, "the keys are the same");
+    let clerk = production.clerk_without_permissions();
+    for path in ["/events", "/api/events/stream"] {
+        let asked = Request::get(path).header("authorization", format!("Bearer {clerk}"));
+        let answer = production.send(asked, "").await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.body["detail"].as_str().unwrap().contains("settings:read"));
+    }
     for token in [production.token(Role::Admin), "forged".to_owned()] {
         let told = Request::post("/internal/events").header("authorization", format!("Bearer {token}"));
         assert!([401, 403].contains(&production.send(told, "{\"events\":[]}").await.status));

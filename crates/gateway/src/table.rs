@@ -17,6 +17,7 @@ pub const TABLE: &[(&str, &str)] = &[
     ("/api/order", "orders"),
     ("/api/payments", "payments"),
     ("/api/events", "events"),
+    ("/api/audit", "events"),
     ("/api/webhooks", "events"),
     ("/api/audit", "events"),
 ];

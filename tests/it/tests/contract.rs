@@ -85,10 +85,11 @@ const ROWS: &[Row] = &[
     ("POST", "/api/payments/{id}/refund", &["/api/payments/{payment}/refund"], "{order}", Staff, "{\"amount\":1}", 200),
     // Events
     ("GET", "/api/events", &[], "", Staff, "", 200),
+    ("GET", "/api/audit", &[], "", Staff, "", 200),
 ];
 
-/// Rows that are called elsewhere: a webhook has to be signed as the provider does it.
-const ELSEWHERE: &[&str] = &["POST /api/payments/webhooks/{provider}"];
+/// Rows that are called elsewhere: a webhook has to be signed as the provider does it, and a stream does not end.
+const ELSEWHERE: &[&str] = &["POST /api/payments/webhooks/{provider}", "GET /api/events/stream"];
 
 /// Fresh records for one call, by what the table calls them.
 struct Records {

@@ -1,0 +1,167 @@
+//! The log as it grows, for those who follow it: server-sent events.
+//!
+//! Events are told in the order in which they arrived, each once, and a follower who comes back with the id of the last
+//! one goes on after it. A page is read when the last one was taken, so that slow followers hold nothing in memory. A
+//! stream ends when the process does, when its caller's token does, and when the database cannot be read: followers
+//! come back by themselves.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use api::events::Event;
+use axum::response::sse;
+use futures_util::stream::{self, Stream};
+use serve::{Holder, Task, Who};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::domain::Filter;
+use crate::{App, actions, store as rows};
+
+/// The most streams of a process; each holds a connection open.
+pub const STREAMS_MAX: usize = 512;
+/// Events that are read at a time.
+const PAGE: u32 = 100;
+/// How often a quiet stream looks whether its caller's token still counts.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How often a quiet stream says that it is there: proxies close connections that say nothing for a minute.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// When a follower whose stream broke comes back.
+const RETRY: Duration = Duration::from_secs(2);
+/// How often a process asks what other processes added to the log.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Wakes those who follow the log when something arrived.
+pub struct Arrivals {
+    told: watch::Sender<u64>,
+    /// The last arrival that was found by looking.
+    last: AtomicI64,
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self {
+            told: watch::Sender::new(0),
+            last: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Arrivals {
+    /// Something arrived.
+    pub fn tell(&self) {
+        self.told.send_modify(|told| *told += 1);
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.told.receiver_count()
+    }
+
+    /// The log has grown up to `last`.
+    pub fn found(&self, last: i64) {
+        if self.last.swap(last, Ordering::Relaxed) != last {
+            self.tell();
+        }
+    }
+}
+
+/// A task that looks for what other processes added to the log.
+pub fn look(app: Arc<App>) -> Task {
+    Task::every("events: look", LOOK_EVERY, move |_| {
+        let app = app.clone();
+        async move { actions::look(&app).await }
+    })
+}
+
+/// One who follows the log.
+struct Follower {
+    app: Arc<App>,
+    who: Who,
+    filter: Filter,
+    /// All up to here was told, or is in `waiting`.
+    at: i64,
+    waiting: VecDeque<Event>,
+    arrivals: watch::Receiver<u64>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What arrives after the place `at` and fits the filter, for `who`.
+pub fn follow(
+    app: Arc<App>,
+    who: Who,
+    filter: Filter,
+    at: i64,
+    place: OwnedSemaphorePermit,
+) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    let follower = Follower {
+        arrivals: app.arrivals.told.subscribe(),
+        app,
+        who,
+        filter,
+        at,
+        waiting: VecDeque::new(),
+        _place: place,
+    };
+    // Something is said at once, so that the follower knows that it follows.
+    let hello = sse::Event::default().retry(RETRY).comment("following");
+    let told = stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        let told = sse::Event::default().id(event.id.to_string()).json_data(&event).ok()?;
+        Some((Ok(told), follower))
+    });
+    futures_util::StreamExt::chain(stream::iter([Ok(hello)]), told)
+}
+
+impl Follower {
+    /// The next event; none at the end.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.app.stop.is_stopped() || !self.still_counts() {
+                return None;
+            }
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            // What arrives while the page is read wakes it once more.
+            self.arrivals.borrow_and_update();
+            if self.read().await? {
+                continue;
+            }
+            tokio::select! {
+                changed = self.arrivals.changed() => changed.ok()?,
+                () = tokio::time::sleep(CHECK_EVERY) => {}
+                () = self.app.stop.stopped() => return None,
+            }
+        }
+    }
+
+    /// Reads the next page; answers whether there was anything.
+    async fn read(&mut self) -> Option<bool> {
+        let (filter, at) = (self.filter.clone(), self.at);
+        let page = self.app.db.scan(move |tx| rows::arrived(tx, &filter, at, PAGE));
+        match page.await {
+            Ok((events, upto)) => {
+                let any = !events.is_empty();
+                self.at = upto;
+                self.waiting.extend(events);
+                Some(any)
+            }
+            Err::<_, ::store::Error>(fault) => {
+                tracing::warn!(%fault, "the log cannot be read; a stream of it ends");
+                None
+            }
+        }
+    }
+
+    fn still_counts(&self) -> bool {
+        match self.who.0.as_deref() {
+            Some(holder @ Holder::User(caller)) => {
+                self.app.clock.now() < caller.expires && self.app.keys.still_counts(holder).is_ok()
+            }
+            _ => true,
+        }
+    }
+}
