@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -53,24 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        let key = key_of(&parts.headers)?;
-        let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
-        let caller = who.bearer().ok();
-        let scope = match (key, caller) {
-            (Some(key), Some(caller)) => {
-                let params = RawPathParams::from_request_parts(&mut parts, state).await;
-                let params = params.map_err(|_| Problem::not_found("Nothing has this address."))?;
-                let place = parts.extensions.get::<Place>().map_or("", |place| place.filled_from);
-                let user = caller.id.to_string();
-                let path = filled(place, params.iter(), &user);
-                let method = parts
-                    .extensions
-                    .get::<Place>()
-                    .map_or(&parts.method, |place| &place.method);
-                Some((key, format!("{user} {method} {path}"), path))
-            }
-            _ => None,
-        };
+        let scope = scope_of(&mut parts, state).await?;
         let query = parts.uri.query().map(str::to_owned);
         let headers = parts.headers.clone();
         let bytes = bytes_of(Request::from_parts(parts, body)).await?;
@@ -84,6 +68,40 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
             once,
         })
     }
+}
+
+/// The caller's idempotency key where the body is a stream that the handler reads; none without a key or without a
+/// token. The fingerprint is that of the address alone: the handler adds that of the body.
+#[derive(Clone, Debug)]
+pub struct Keyed(pub Option<store::Once>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Keyed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let scope = scope_of(parts, state).await?;
+        Ok(Keyed(scope.map(|(key, scope, path)| store::Once {
+            scope,
+            key,
+            fingerprint: fingerprint(&path, parts.uri.query(), b""),
+        })))
+    }
+}
+
+/// The caller's key, within what it is unique, and the path of the call; nothing without a key or without a token.
+async fn scope_of<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Option<(String, String, String)>, Problem> {
+    let key = key_of(&parts.headers)?;
+    let who = parts.extensions.get::<Who>().cloned().unwrap_or_default();
+    let (Some(key), Ok(caller)) = (key, who.bearer()) else {
+        return Ok(None);
+    };
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let params = params.map_err(|_| Problem::not_found("Nothing has this address."))?;
+    let place = parts.extensions.get::<Place>();
+    let user = caller.id.to_string();
+    let path = filled(place.map_or("", |place| place.filled_from), params.iter(), &user);
+    let method = place.map_or(&parts.method, |place| &place.method);
+    Ok(Some((key, format!("{user} {method} {path}"), path)))
 }
 
 /// The canonical path with the call's parameters. What the caller's own spelling said beyond it belongs to

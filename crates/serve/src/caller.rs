@@ -190,6 +190,21 @@ impl<P: Permit, S: Send + Sync> FromRequestParts<S> for May<P> {
     }
 }
 
+/// A clerk, an administrator or a machine with the permission `P`, or a service.
+#[derive(Clone, Copy, Debug)]
+pub struct MayOrService<P>(PhantomData<P>);
+
+impl<P: Permit, S: Send + Sync> FromRequestParts<S> for MayOrService<P> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let who = who(parts);
+        match who.service() {
+            Ok(_) => Ok(MayOrService(PhantomData)),
+            Err(_) => who.may(P::PERMISSION).map(|_| MayOrService(PhantomData)),
+        }
+    }
+}
+
 macro_rules! permits {
     ($($name:ident, $constant:ident = $right:ident $area:ident;)*) => {$(
         #[doc = concat!("The permission to ", stringify!($right), ": ", stringify!($area), ".")]
