@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // An edge of the project: it reads the environment and waits for processes.
 
 mod count;
+mod packages;
 mod postgres;
 mod test;
 mod tidy;

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::packages;
+
 /// The oldest major version that the project supports.
 const MAJOR_MIN: u32 = 15;
 /// Enough for every test that runs at once, each with several pools.
@@ -206,29 +208,13 @@ pub fn provide() -> Result<PathBuf> {
     if let Some(found) = binaries() {
         return Ok(found);
     }
-    let root = output(Command::new("id").arg("-u"))?.trim() == "0";
-    let apt = Command::new("apt-get")
-        .arg("--version")
-        .output()
-        .is_ok_and(|run| run.status.success());
-    if !root || !apt {
+    if !packages::can_install() {
         bail!(
             "PostgreSQL {MAJOR_MIN} or newer is missing. Install its server (Debian, Ubuntu: `sudo apt-get install \
              postgresql`), or put its `bin` folder on the PATH, and run this again."
         );
     }
-    println!("PostgreSQL is missing; installing it by apt-get");
-    for args in [
-        &["update"][..],
-        &["install", "-y", "--no-install-recommends", "postgresql"],
-    ] {
-        let status = Command::new("apt-get")
-            .args(["-q", "-o", "DPkg::Lock::Timeout=300"])
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()?;
-        ensure!(status.success(), "`apt-get {}` failed", args.join(" "));
-    }
+    packages::install(&["postgresql"])?;
     binaries().with_context(|| format!("apt-get installed no PostgreSQL of version {MAJOR_MIN} or newer"))
 }
 

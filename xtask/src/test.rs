@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::count::Count;
 use crate::postgres::{self, Postgres};
-use crate::{cargo, root, tidy};
+use crate::{cargo, packages, root, tidy};
 
 /// How thorough to be.
 #[derive(clap::Args)]
@@ -30,6 +30,7 @@ pub struct Args {
 
 /// True when every step and every test passed, and at least one test did.
 pub fn run(args: &Args) -> Result<bool> {
+    packages::provide()?;
     let binaries = postgres::provide()?;
     if !steps(args)? {
         println!("\nA step before the tests failed, so none ran.\n{}", Count::default());
