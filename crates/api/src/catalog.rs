@@ -2,21 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use base::{Amount, Currency, ImageId, ProductId, Time, VariantId};
+use base::{Amount, CategoryId, Currency, ImageId, ProductId, Time, VariantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Ref;
-
 mod between;
+mod bulk;
+mod categories;
 mod import;
+mod search;
+mod stock;
 
 pub use between::{Card, Client, OfOrder, Pick, Picked, Pieces, Reserve, Short};
-pub use import::{FAILED_ROWS_MAX, FailedRow, ImportQuery, ImportReport, StockMode};
-
-/// The most ids that one bulk read takes.
-pub const BULK_READ_MAX: usize = 100;
+pub use bulk::{BULK_READ_MAX, BULK_WRITE_MAX, Bulk, BulkQuery, BulkResult, BulkRow};
+pub use categories::{CATEGORY_SEPARATOR, Category, CategoryQuery, ChangeCategory, NewCategory, Tag, TagQuery};
+pub use import::{FAILED_ROWS_MAX, FailedRow, ImportReport};
+pub use search::{CategoryCount, Facets, Highlights, IndexState, OptionCount, PriceBand, StockCount, ValueCount};
+pub use stock::{ChangeStock, LedgerQuery, Movement, MovementKind, Stock};
+pub use import::{
+    ChangeUndo, ExportQuery, ExportStatus, FieldChange, Import, ImportAction, ImportChange, ImportFault, ImportQuery,
+    ImportState, ImportUndo, KEPT_SHOWN_MAX, KeptBack, REASON_COLUMN, REJECTED_SHOWN_MAX, RejectedRow, StockMode,
+    UndoImport,
+};
 
 /// Whether a product is for sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -58,8 +66,12 @@ pub struct Product {
     pub description: String,
     /// Who makes it.
     pub vendor: Option<String>,
-    /// What kind of thing it is.
+    /// The name of the category that it stands in.
     pub category: String,
+    /// The id of the category.
+    pub category_id: Option<CategoryId>,
+    /// The names from the top of the tree to the category, e.g. `Home > Lighting`.
+    pub category_path: String,
     /// Words to find it by.
     pub tags: Vec<String>,
     /// Whether it is for sale.
@@ -86,6 +98,9 @@ pub struct Product {
     pub created_at: Time,
     /// When it last changed, sales apart.
     pub updated_at: Time,
+    /// Where it holds what was searched for; in answers to searches only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highlights: Option<Highlights>,
 }
 
 /// A picture.
@@ -174,7 +189,8 @@ pub struct NewProduct {
         skip_serializing_if = "Option::is_none"
     )]
     pub stock: Option<i64>,
-    /// What kind of thing it is (`General`).
+    /// The category (`General`): a name, a path such as `Home > Lighting`, or an id. Names and paths that are not in
+    /// the tree yet are added to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// Made when absent; of a product without variants.
@@ -286,7 +302,8 @@ pub struct ChangeProduct {
     /// Who makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
-    /// What kind of thing it is.
+    /// The category: a name, a path such as `Home > Lighting`, or an id. Names and paths that are not in the tree yet
+    /// are added to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// The SKU of its only variant.
@@ -317,37 +334,4 @@ pub struct ChangeProduct {
     /// What else is known of it, in place of what there was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-}
-
-/// A change of stock: by `quantity` pieces, or (with `If-Match`) to `set`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChangeStock {
-    /// Pieces that came (positive) or went (negative).
-    #[serde(default, alias = "qty", skip_serializing_if = "Option::is_none")]
-    pub quantity: Option<i64>,
-    /// Pieces that were counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub set: Option<i64>,
-}
-
-/// What there is of a variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stock {
-    /// On hand.
-    pub stock: i64,
-    /// Of that, promised to orders.
-    pub reserved: i64,
-    /// Of that, still to be had.
-    pub available: i64,
-}
-
-/// Body of `POST /products/bulk`: `ids` reads (no token needed), `products` writes (staff).
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Bulk {
-    /// Products to read, at most [`BULK_READ_MAX`]. Unknown ones are absent from the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ids: Option<Vec<Ref>>,
 }

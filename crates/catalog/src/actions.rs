@@ -2,8 +2,10 @@
 
 mod audit;
 mod cards;
+mod categories;
 mod holds;
 mod names;
+mod places;
 mod products;
 mod stock;
 
@@ -14,9 +16,11 @@ use wire::Cx;
 
 pub use audit::{audited_reservations, stock_faults};
 pub use cards::{PICKS_MAX, cards, resolve};
+pub use categories::{add_category, category, change_category, remove_category, tags, tree};
 pub use holds::{combiner, hold};
-pub use products::{Tagged, archive, change, create, create_all, find, list, read_many, revise};
-pub use stock::{change_stock, put_stock, stock};
+pub use places::adopt;
+pub use products::{Tagged, archive, archive_kept, change, create, create_all, find, list, read_many, revise};
+pub use stock::{change_stock, put_stock, shift_stock, stock};
 
 /// Who causes a change, for the ledger and the events.
 #[derive(Clone, Debug, PartialEq, Eq)]

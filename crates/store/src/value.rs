@@ -209,6 +209,6 @@ macro_rules! ids {
     )*};
 }
 ids! {
-    UserId SessionId KeyId ProductId VariantId ImageId ImportId CartId LineId OrderId OrderLineId FulfilmentId
+    UserId SessionId KeyId ProductId VariantId ImageId CategoryId ImportId CartId LineId OrderId OrderLineId FulfilmentId
     ReservationId PaymentId AttemptId RefundId ChargeId EventId RequestId
 }

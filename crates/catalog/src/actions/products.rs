@@ -10,9 +10,10 @@ use serde_json::json;
 use store::{Answered, Once, Tx};
 
 use super::names::{free_handles, free_skus, move_handle};
+use super::places::{list_new, listing, placed, relist};
 use super::{By, tell};
 use crate::domain::{
-    self, Draft, DraftVariant, Facts, Kept, KeptVariant, Movement, Reason, choice_key, names_catalogue, product_tag,
+    self, Category, Draft, DraftVariant, Facts, Kept, KeptVariant, Movement, Reason, choice_key, names_catalogue, product_tag,
 };
 use crate::store::{Filter, Found, From as Start, Listed, NewRow, NewVariantRow, Order, Which};
 use crate::{App, Error, store as rows};
@@ -29,7 +30,7 @@ pub struct Tagged<T> {
 impl From<Found> for Tagged<Product> {
     fn from(found: Found) -> Self {
         Self {
-            tag: product_tag(found.version, found.stock_version),
+            tag: product_tag(found.version, found.stock_version, found.category_version),
             value: found.product,
         }
     }
@@ -145,17 +146,26 @@ pub async fn archive(
     app.db
         .write_once(once, move |tx| {
             let kept = kept(tx, &which, if_match.as_deref(), currency)?;
-            let now = tx.clock().now();
-            rows::archive(tx, kept.id, kept.version, now)?;
-            let facts = Facts {
-                status: Status::Archived,
-                ..kept.facts
-            };
-            let told = (kept.id, kept.number, kept.version + 1, kept.variants.len());
-            tell_product(tx, &by, "ProductArchived", told, &facts)?;
-            Ok(())
+            archive_kept(tx, &by, kept)
         })
         .await
+}
+
+/// Takes a product of this version out of the shop, with whatever else the transaction does.
+///
+/// # Errors
+/// The database's.
+pub fn archive_kept(tx: &mut Tx<'_>, by: &By, kept: Kept) -> Result<(), Error> {
+    let now = tx.clock().now();
+    rows::archive(tx, kept.id, kept.version, now)?;
+    relist(tx, &kept, None)?;
+    let facts = Facts {
+        status: Status::Archived,
+        ..kept.facts
+    };
+    let told = (kept.id, kept.number, kept.version + 1, kept.variants.len());
+    tell_product(tx, by, "ProductArchived", told, &facts)?;
+    Ok(())
 }
 
 /// New products in their order, with their variants and first stock: a few statements for all of them. Handles and
@@ -168,6 +178,22 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
         return Ok(Vec::new());
     };
     let mut drafts = drafts;
+    let mut places = placed(tx, drafts.iter().map(|draft| draft.facts.category.as_str()))?;
+    for draft in &mut drafts {
+        let text = draft.facts.category.as_str();
+        match places.get(text) {
+            Some(Ok(place)) => draft.facts.category = place.path.clone(),
+            Some(Err(error)) => return Err(error.clone()),
+            None => return Err(Error::Store(store::Error::Absent)),
+        }
+    }
+    // From here on by the path that each draft has now.
+    let places: HashMap<String, Category> = places
+        .drain()
+        .filter_map(|(_, place)| place.ok())
+        .map(|place| (place.path.clone(), place))
+        .collect();
+    let place_of = |facts: &Facts| places.get(&facts.category).ok_or(store::Error::Absent);
     free_handles(tx, &mut drafts)?;
     let wanted = drafts.iter().flat_map(|draft| {
         let handle = draft.facts.handle.as_str();
@@ -185,17 +211,20 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
         .iter()
         .zip(&ids)
         .zip(first..)
-        .map(|((draft, id), number)| NewRow {
-            id: *id,
-            number,
-            version: 1,
-            facts: &draft.facts,
-            image_ids: draft.facts.images.iter().map(|_| tx.ids().next(now)).collect(),
-            price_low: price_low(&draft.variants),
-            created_at: now,
-            updated_at: now,
+        .map(|((draft, id), number)| {
+            Ok(NewRow {
+                id: *id,
+                number,
+                version: 1,
+                category: place_of(&draft.facts)?.id,
+                facts: &draft.facts,
+                image_ids: draft.facts.images.iter().map(|_| tx.ids().next(now)).collect(),
+                price_low: price_low(&draft.variants),
+                created_at: now,
+                updated_at: now,
+            })
         })
-        .collect();
+        .collect::<Result<_, store::Error>>()?;
     let mut variants: Vec<NewVariantRow<'_>> = Vec::new();
     for (draft, product) in drafts.iter().zip(&ids) {
         for ((position, variant), sku) in (0..).zip(&draft.variants).zip(skus.by_ref()) {
@@ -215,6 +244,12 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
         return Err(tx.conflict().into());
     }
     put_variants(tx, by, &variants, currency)?;
+    let mut listed = Vec::with_capacity(products.len());
+    for row in &products {
+        let place = place_of(row.facts)?;
+        listed.push((listing(row.number, row.facts, row.price_low), place, row.facts.tags.as_slice()));
+    }
+    list_new(tx, listed)?;
     let handles: Vec<String> = drafts.iter().map(|draft| draft.facts.handle.to_string()).collect();
     rows::free_handles(tx, &handles)?;
     for row in &products {
@@ -236,6 +271,17 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
 /// # Errors
 /// [`Error::HandleTaken`], [`Error::SkuTaken`], [`Error::StockReserved`]; the database's.
 pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: Draft) -> Result<bool, Error> {
+    let mut draft = draft;
+    let category = match kept.category {
+        Some(category) if draft.facts.category == kept.facts.category => category,
+        _ => {
+            let text = draft.facts.category.clone();
+            let place = placed(tx, std::iter::once(text.as_str()))?.remove(&text);
+            let place = place.unwrap_or(Err(Error::Store(store::Error::Absent)))?;
+            draft.facts.category = place.path;
+            place.id
+        }
+    };
     let of_choice: HashMap<String, &KeptVariant> = kept
         .variants
         .iter()
@@ -297,7 +343,8 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
         .map(|variant| variant.id)
         .filter(|id| !stay.contains(id))
         .collect();
-    if draft.facts == kept.facts && fresh.is_empty() && changed.is_empty() && gone.is_empty() {
+    let settled = kept.category == Some(category);
+    if settled && draft.facts == kept.facts && fresh.is_empty() && changed.is_empty() && gone.is_empty() {
         return Ok(false);
     }
     if draft.facts.handle != kept.facts.handle {
@@ -320,6 +367,7 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
         id: kept.id,
         number: kept.number,
         version: kept.version + 1,
+        category,
         facts: &draft.facts,
         image_ids: image_ids.collect::<Vec<ImageId>>(),
         price_low: price_low(&draft.variants),
@@ -329,6 +377,7 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
     if !rows::save(tx, &row)? {
         return Err(tx.conflict().into());
     }
+    relist(tx, kept, Some((row.facts, row.price_low, category)))?;
     tell_product(
         tx,
         by,

@@ -1,7 +1,7 @@
 //! What is known of a product and its variants, checked, before and after it has rows.
 
 use api::catalog::{InventoryPolicy, ProductOption, Status};
-use base::{Handle, ImageId, ProductId, Sku, Time, VariantId, fold};
+use base::{CategoryId, Handle, ImageId, ProductId, Sku, Time, VariantId, fold};
 use serde_json::{Map, Value};
 
 /// Characters of a folded name that lists sort by: more than people compare, and a cursor that fits an address.
@@ -18,7 +18,7 @@ pub struct Facts {
     pub description: String,
     /// Who makes it.
     pub vendor: Option<String>,
-    /// What kind of thing it is.
+    /// The category that it stands in: its path, or as the caller named it where the product is still to be written.
     pub category: String,
     /// Words to find it by.
     pub tags: Vec<String>,
@@ -99,6 +99,8 @@ pub struct Kept {
     pub number: i64,
     /// The catalogue version.
     pub version: i64,
+    /// The category of the tree that it stands in.
+    pub category: Option<CategoryId>,
     /// What is known of it.
     pub facts: Facts,
     /// The pictures' ids, in the order of `facts.images`.

@@ -1,10 +1,19 @@
 //! Entity tags: `"c7-s12"` names a product's catalogue version and its stock version apart, `"s12"` a stock's.
 //!
-//! A sale changes the second part only, so that it does not spoil an edit, which compares the first.
+//! A sale changes the second part only, so that it does not spoil an edit, which compares the first. Where the product's
+//! category was renamed or moved, a third part says so: the product shows its name and path.
 
 /// The tag of a product.
-pub fn product_tag(catalogue: i64, stock: i64) -> String {
-    format!("\"c{catalogue}-s{stock}\"")
+pub fn product_tag(catalogue: i64, stock: i64, category: i64) -> String {
+    match category {
+        0 => format!("\"c{catalogue}-s{stock}\""),
+        renamed => format!("\"c{catalogue}-s{stock}-t{renamed}\""),
+    }
+}
+
+/// The tag of a category: its own version, and that of the tree around it.
+pub fn category_tag(own: i64, tree: i64) -> String {
+    format!("\"c{own}-t{tree}\"")
 }
 
 /// The tag of a variant's stock.
@@ -23,7 +32,7 @@ pub fn names_catalogue(if_match: &str, catalogue: i64) -> bool {
 pub fn names_stock(if_match: &str, stock: i64, of_product: bool) -> bool {
     let wanted = format!("s{stock}");
     any(if_match, |tag| match tag.split_once('-') {
-        Some((_, second)) => of_product && second == wanted,
+        Some((_, rest)) => of_product && rest.split('-').next() == Some(&wanted),
         None => tag == wanted,
     })
 }
@@ -39,7 +48,7 @@ mod tests {
 
     #[test]
     fn each_part_is_compared_by_itself() {
-        let tag = product_tag(7, 12);
+        let tag = product_tag(7, 12, 0);
         assert!(names_catalogue(&tag, 7) && !names_catalogue(&tag, 12) && !names_catalogue(&tag, 1));
         assert!(names_stock(&tag, 12, true) && !names_stock(&tag, 12, false) && !names_stock(&tag, 7, true));
         assert!(names_stock(&stock_tag(12), 12, false) && !names_stock(&stock_tag(12), 1, false));

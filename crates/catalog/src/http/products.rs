@@ -7,24 +7,23 @@ use api::{Nothing, Ref};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::{Amount, Currency, Money, fold};
-use http::{StatusCode, Uri};
+use http::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serve::{
-    Body, Created, In, Json, Known, MaybeUser, Path, Query, Reply, Rights, Route, Routes, Staff, Write, listed,
+    Body, Created, In, Json, Known, Many, MaybeUser, Path, Query, Reply, Rights, Route, Routes, Staff, Write, listed,
     listed_page, not_modified, page,
 };
 use wire::Problem;
 
 use super::kept::tag_of;
+use super::search;
 use crate::App;
 use crate::actions::{self, By};
 use crate::store::{Filter, From as Start, Order};
 
 /// Products that `?page=` reaches at most: beyond it the cursor costs less, however far one goes.
 pub const PAGED_MAX: u32 = 1_000;
-/// Characters of a search: more than anybody types.
-const SEARCH_MAX: usize = 200;
 
 const PRODUCT: &str = "A number, an id, a SKU or a handle.";
 
@@ -32,9 +31,12 @@ const PRODUCT: &str = "A number, an id, a SKU or a handle.";
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListQuery {
-    /// Products of this category.
-    pub category: Option<String>,
-    /// Products whose name, description, tags, category or vendor hold this, whatever its case.
+    /// Products of this category and of those below it: an id, a name, or a path such as `Home > Lighting`. Given
+    /// several times: of any of them.
+    #[serde(default)]
+    pub category: Many,
+    /// Words: products that are found by them, the best first unless `sort` says otherwise. Typos and accents are
+    /// forgiven.
     pub search: Option<String>,
     /// The same as `search`.
     pub q: Option<String>,
@@ -47,13 +49,19 @@ pub struct ListQuery {
     /// `true`: products of which something can be had; `false`: those that are sold out.
     #[serde(alias = "in_stock")]
     pub in_stock: Option<bool>,
-    /// Products with this tag.
-    pub tag: Option<String>,
+    /// Products with this tag. Given several times: with any of them.
+    #[serde(default)]
+    pub tag: Many,
+    /// Products of this vendor. Given several times: of any of them.
+    #[serde(default)]
+    pub vendor: Many,
+    /// Products that can be chosen so: `Size:M`. Given several times: with any value of each option.
+    #[serde(default)]
+    pub option: Many,
     /// The product that has a variant with this SKU.
     pub sku: Option<String>,
-    /// The order: the newest first unless said otherwise.
-    #[serde(default)]
-    pub sort: Sort,
+    /// The order: the newest first unless said otherwise, the best first in a search.
+    pub sort: Option<Sort>,
     /// Products of a page, 1 to 100 (20).
     pub limit: Option<u32>,
     /// Where the page begins, from the `Link` of the page before.
@@ -160,7 +168,15 @@ async fn list(
     uri: Uri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
-    let staff = user.is_some_and(|user| user.is_staff());
+    let staff = sees_drafts(user.as_ref());
+    if search::is_search(&query) {
+        let key = search::key(&app, &uri);
+        let make = search::list(&app, staff, uri, query);
+        return match staff {
+            true => make.await,
+            false => app.kept.or_make(&app.db, &key, make).await,
+        };
+    }
     let key = uri.to_string();
     let make = make_list(&app, staff, uri, query);
     match staff {
@@ -171,7 +187,7 @@ async fn list(
 
 async fn make_list(app: &App, drafts: bool, uri: Uri, query: ListQuery) -> Result<Response, Problem> {
     let filter = filter(&query, drafts, app.currency)?;
-    let order = match query.sort {
+    let order = match query.sort.unwrap_or_default() {
         Sort::Newest => Order::Newest,
         Sort::Price => Order::Cheapest,
         Sort::PriceDown => Order::Dearest,
@@ -204,7 +220,7 @@ async fn read(
     Path(id): Path<String>,
     known: Known,
 ) -> Result<Response, Problem> {
-    let staff = user.is_some_and(|user| user.is_staff());
+    let staff = sees_drafts(user.as_ref());
     let make = async {
         let found = actions::find(&app, Ref::new(&id), staff).await?;
         Ok(Reply::ok(found.value).tagged(found.tag).into_response())
@@ -257,13 +273,7 @@ async fn archive(
     write: Write<Nothing>,
 ) -> Result<Response, Problem> {
     let done = actions::archive(&app, By::from(&cx), write.once, Ref::new(&id), known.if_match).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    if done.replayed {
-        response
-            .headers_mut()
-            .insert(serve::REPLAYED, http::HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(super::gone(done.replayed))
 }
 
 async fn bulk(
@@ -277,25 +287,21 @@ async fn bulk(
     if ids.len() > BULK_READ_MAX {
         return Err(wrong("/ids", format!("must have at most {BULK_READ_MAX} entries")));
     }
-    let staff = user.is_some_and(|user| user.is_staff());
+    let staff = sees_drafts(user.as_ref());
     Ok(Json(actions::read_many(&app, ids, staff).await?))
 }
 
+/// Whether somebody sees what is not for sale yet.
+pub(super) fn sees_drafts(user: Option<&serve::Caller>) -> bool {
+    user.is_some_and(|user| user.is_staff())
+}
+
 fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter, Problem> {
-    let search = query
-        .search
-        .as_deref()
-        .or(query.q.as_deref())
-        .map(fold)
-        .filter(|text| !text.is_empty());
-    if search.as_ref().is_some_and(|text| text.chars().count() > SEARCH_MAX) {
-        return Err(wrong("?search", format!("must have at most {SEARCH_MAX} characters")));
-    }
     Ok(Filter {
         drafts,
-        category: query.category.as_deref().map(fold),
-        search,
-        tag: query.tag.as_deref().map(fold),
+        category: query.category.0.first().map(|category| fold(category)),
+        search: None,
+        tag: query.tag.0.first().map(|tag| fold(tag)),
         sku: query.sku.clone(),
         min_minor: minor("?minPrice", query.min_price.as_deref(), currency)?,
         max_minor: minor("?maxPrice", query.max_price.as_deref(), currency)?,
@@ -303,7 +309,7 @@ fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter,
     })
 }
 
-fn minor(pointer: &str, text: Option<&str>, currency: Currency) -> Result<Option<i64>, Problem> {
+pub(super) fn minor(pointer: &str, text: Option<&str>, currency: Currency) -> Result<Option<i64>, Problem> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
@@ -325,6 +331,6 @@ fn skipped(number: u32, limit: u32) -> Result<u32, Problem> {
     })
 }
 
-fn wrong(pointer: &str, detail: impl Into<String>) -> Problem {
+pub(super) fn wrong(pointer: &str, detail: impl Into<String>) -> Problem {
     Problem::from(crate::Error::field(pointer, detail))
 }

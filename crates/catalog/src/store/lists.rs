@@ -1,20 +1,33 @@
-//! Lists of products: filters, orders, pages by key. A search engine would answer here instead.
+//! Lists of products: filters, orders, pages by key.
+//!
+//! A list walks the rows of one label of `catalog_listing` in the order asked for, so that a page costs the same in a
+//! large catalogue and far down. Prices in another order than theirs are the exception: a range that holds few products
+//! is gathered by price and sorted; one that holds many is met soon by walking. Both are bounded by
+//! [`GATHERED_MAX`]: see `Branch`.
 
 use std::fmt::Write as _;
 
-use base::{Currency, Cursor, CursorFault};
-use store::{Dialect, Error, Tx, Value};
+use base::{Currency, Cursor, CursorFault, fold};
+use store::{Dialect, Error, Tx, Value, args};
 
 use super::LOCATION;
+use super::categories::{Categories, categories};
+use super::listing::EVERYTHING;
 use super::products::{COLUMNS, Found, ProductRow, read, with_variants};
-use crate::domain::name_key;
+use crate::domain::{Category, name_key};
+
+/// Products of a price range that are gathered and sorted for a page: some milliseconds. A range that holds more of them
+/// than this is dense enough to be met by walking the list.
+const GATHERED_MAX: i64 = 4_000;
+/// Categories of one name that a list shows together; a list of more would be of no use.
+const NAMESAKES_MAX: usize = 16;
 
 /// Which products a list shows. Texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Drafts too, for staff.
     pub drafts: bool,
-    /// The category.
+    /// The category, with all below it: an id, a number, a path, a name (of all that have it) or a handle.
     pub category: Option<String>,
     /// Contained in name, description, tags, category or vendor.
     pub search: Option<String>,
@@ -33,10 +46,13 @@ pub struct Filter {
 impl Filter {
     /// Whether an index leads to the rows in this order, so that a page costs the same in a large catalogue.
     pub fn is_indexed(&self, order: Order) -> bool {
-        let priced = self.min_minor.is_some() || self.max_minor.is_some();
         let by_price = matches!(order, Order::Cheapest | Order::Dearest);
-        let looked_through = self.search.is_some() || self.tag.is_some() || self.in_stock.is_some() || self.drafts;
-        !looked_through && (by_price || !priced)
+        let both_labels = self.category.is_some() && self.tag.is_some();
+        self.search.is_none() && self.in_stock.is_none() && !both_labels && (by_price || !self.is_priced())
+    }
+
+    fn is_priced(&self) -> bool {
+        self.min_minor.is_some() || self.max_minor.is_some()
     }
 }
 
@@ -69,7 +85,7 @@ pub enum From {
 /// A page: products, and the cursor of the next page if there is one.
 pub type Listed = (Vec<Found>, Option<Cursor>);
 
-/// At most `limit` products, in two statements.
+/// At most `limit` products: two statements, and one for each filter that has to be looked up first.
 ///
 /// # Errors
 /// The inner error when the cursor is of another order; the outer one when the engine refuses.
@@ -81,26 +97,46 @@ pub fn list(
     from: &From,
     currency: Currency,
 ) -> Result<Result<Listed, CursorFault>, Error> {
-    let mut text = Text {
-        sql: format!("SELECT {COLUMNS} FROM catalog_product p WHERE "),
-        args: Vec::new(),
+    let after = match from {
+        From::After(cursor) => match After::read(cursor, order) {
+            Ok(after) => Some(after),
+            Err(fault) => return Ok(Err(fault)),
+        },
+        From::Start | From::Skipping(_) => None,
     };
-    text.filter(filter, tx.dialect());
-    if let From::After(cursor) = from
-        && let Err(fault) = text.after(cursor, order)
-    {
-        return Ok(Err(fault));
-    }
-    text.sql.push_str(match order {
-        Order::Newest => " ORDER BY p.number DESC",
-        Order::Cheapest => " ORDER BY p.price_low, p.number",
-        Order::Dearest => " ORDER BY p.price_low DESC, p.number DESC",
-        Order::Name => " ORDER BY p.name_key, p.number",
-    });
+    let Some(labels) = Labels::of(tx, filter)? else {
+        return Ok(Ok((Vec::new(), None)));
+    };
     // One row more tells whether there is a next page.
-    text.with(" LIMIT ", i64::from(limit) + 1);
-    if let From::Skipping(rows) = from {
-        text.with(" OFFSET ", *rows);
+    let skipped = if let From::Skipping(rows) = from { *rows } else { 0 };
+    let rows_wanted = i64::from(limit) + 1;
+    let mut text = Text::default();
+    text.sql = format!("SELECT {COLUMNS} FROM (");
+    let drafts: &[i64] = if filter.drafts { &[0, 1] } else { &[0] };
+    let mut first = true;
+    for label in &labels.walked {
+        for draft in drafts {
+            let branch = Branch {
+                label: *label,
+                draft: *draft,
+                gathered: gathers(tx, filter, order, *label, *draft)?,
+            };
+            text.sql.push_str(if first { "" } else { " UNION " });
+            first = false;
+            text.branch(&branch, filter, &labels.also, order, after.as_ref(), tx.dialect());
+            text.with(" LIMIT ", rows_wanted + i64::from(skipped));
+            text.sql.push_str(") AS branch");
+        }
+    }
+    let _ = write!(
+        text.sql,
+        ") AS k JOIN catalog_product p ON p.number = k.number LEFT JOIN catalog_category c ON c.id = p.category_id
+         ORDER BY {}",
+        order.by("k")
+    );
+    text.with(" LIMIT ", rows_wanted);
+    if skipped > 0 {
+        text.with(" OFFSET ", skipped);
     }
     let mut rows: Vec<ProductRow> = tx.all(&text.sql, &text.args, read)?;
     let more = rows.len() > limit as usize;
@@ -115,6 +151,17 @@ pub fn list(
         cursor(order, number, price, name)
     });
     Ok(Ok((found, next)))
+}
+
+impl Order {
+    fn by(self, table: &str) -> String {
+        match self {
+            Order::Newest => format!("{table}.number DESC"),
+            Order::Cheapest => format!("{table}.price_low, {table}.number"),
+            Order::Dearest => format!("{table}.price_low DESC, {table}.number DESC"),
+            Order::Name => format!("{table}.name_key, {table}.number"),
+        }
+    }
 }
 
 fn cursor(order: Order, number: i64, price: i64, name: String) -> Cursor {
@@ -136,6 +183,123 @@ fn word(order: Order) -> &'static str {
     }
 }
 
+/// The key of the last product of the page before.
+enum After {
+    Newest(i64),
+    Priced(i64, i64),
+    Named(String, i64),
+}
+
+impl After {
+    fn read(cursor: &Cursor, order: Order) -> Result<Self, CursorFault> {
+        let [kind, key, number] = cursor.parts::<3>()?;
+        let number: i64 = number.parse().map_err(|_| CursorFault)?;
+        if kind != word(order) {
+            return Err(CursorFault);
+        }
+        Ok(match order {
+            Order::Newest => After::Newest(number),
+            Order::Cheapest | Order::Dearest => After::Priced(key.parse().map_err(|_| CursorFault)?, number),
+            Order::Name => After::Named(key.to_owned(), number),
+        })
+    }
+}
+
+/// The labels of a list.
+struct Labels {
+    /// The list is the union of these.
+    walked: Vec<i64>,
+    /// Its products stand under one of these as well, unless there are none.
+    also: Vec<i64>,
+}
+
+impl Labels {
+    /// `None` when nothing can be in the list.
+    fn of(tx: &mut Tx<'_>, filter: &Filter) -> Result<Option<Self>, Error> {
+        let category = match &filter.category {
+            Some(text) => Some(category_labels(tx, text)?),
+            None => None,
+        };
+        let tag = match &filter.tag {
+            Some(tag) => Some(tx.all(
+                "SELECT number FROM catalog_tag WHERE tag_key = $1",
+                &args![tag],
+                |row| row.get::<i64>(0),
+            )?),
+            None => None,
+        };
+        if [&category, &tag].into_iter().flatten().any(Vec::is_empty) {
+            return Ok(None);
+        }
+        // Tags are the narrower ones as a rule, and there is one of them.
+        let (walked, also) = match (category, tag) {
+            (Some(category), Some(tag)) => (tag, category),
+            (Some(one), None) | (None, Some(one)) => (one, Vec::new()),
+            (None, None) => (vec![EVERYTHING], Vec::new()),
+        };
+        Ok(Some(Self { walked, also }))
+    }
+}
+
+/// The labels of the categories that a folded text means; none when there is none.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn category_labels(tx: &mut Tx<'_>, text: &str) -> Result<Vec<i64>, Error> {
+    let labels = |found: Vec<Category>| found.into_iter().map(|one| one.number).collect::<Vec<_>>();
+    if let Ok(id) = text.parse() {
+        return categories(tx, Categories::Ids(&[id])).map(labels);
+    }
+    if let Ok(number) = text.parse::<i64>() {
+        let found = categories(tx, Categories::Numbers(&[number]))?;
+        if !found.is_empty() {
+            return Ok(labels(found));
+        }
+    }
+    let key = [fold(text)];
+    for which in [
+        Categories::Paths(&key),
+        Categories::Names(&key),
+        Categories::Handles(&key),
+    ] {
+        let mut found = categories(tx, which)?;
+        found.truncate(NAMESAKES_MAX);
+        if !found.is_empty() {
+            return Ok(labels(found));
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// One label's share of a list.
+struct Branch {
+    label: i64,
+    draft: i64,
+    /// Whether its price range is gathered by price and sorted then.
+    gathered: bool,
+}
+
+/// Whether so few products of a label are in the price range that walking might pass over too many others.
+fn gathers(tx: &mut Tx<'_>, filter: &Filter, order: Order, label: i64, draft: i64) -> Result<bool, Error> {
+    if !filter.is_priced() || matches!(order, Order::Cheapest | Order::Dearest) {
+        return Ok(false);
+    }
+    let there: i64 = tx.one(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM catalog_listing WHERE label = $1 AND draft = $2
+         AND price_low >= $3 AND price_low <= $4 LIMIT $5) AS some",
+        &args![
+            label,
+            draft,
+            filter.min_minor.unwrap_or(i64::MIN),
+            filter.max_minor.unwrap_or(i64::MAX),
+            GATHERED_MAX + 1
+        ],
+        |row| row.get(0),
+    )?;
+    Ok(there <= GATHERED_MAX)
+}
+
+#[derive(Default)]
 struct Text {
     sql: String,
     args: Vec<Value>,
@@ -147,40 +311,92 @@ impl Text {
         let _ = write!(self.sql, "{sql}${}", self.args.len());
     }
 
-    fn filter(&mut self, filter: &Filter, dialect: Dialect) {
-        // The words stand in the text, not in an argument, so that the partial indexes are used.
-        self.sql.push_str(if filter.drafts {
-            "p.status <> 'archived'"
+    /// The keys of a branch, in order; its limit and its closing parenthesis follow.
+    fn branch(
+        &mut self,
+        branch: &Branch,
+        filter: &Filter,
+        also: &[i64],
+        order: Order,
+        after: Option<&After>,
+        dialect: Dialect,
+    ) {
+        let keys = "SELECT l.number, l.price_low, l.name_key FROM ";
+        let _ = write!(self.sql, "SELECT number, price_low, name_key FROM ({keys}");
+        if branch.gathered {
+            self.sql
+                .push_str("(SELECT number, draft, price_low, name_key FROM catalog_listing l");
         } else {
-            "p.status = 'active'"
-        });
-        if let Some(category) = &filter.category {
-            self.with(" AND p.category_key = ", category);
+            self.sql.push_str("catalog_listing l");
         }
-        let contains = |column: &str| match dialect {
-            Dialect::Sqlite => format!(" AND instr({column}, "),
-            Dialect::Postgres => format!(" AND strpos({column}, "),
+        self.with(" WHERE l.label = ", branch.label);
+        self.with(" AND l.draft = ", branch.draft);
+        // A sum is in no index: the list is then walked in its order.
+        let walked = !branch.gathered && matches!(order, Order::Newest | Order::Name);
+        let price = if walked {
+            " AND l.price_low + 0"
+        } else {
+            " AND l.price_low"
         };
-        if let Some(search) = &filter.search {
-            self.with(&contains("p.search_text"), search);
-            self.sql.push_str(") > 0");
+        if let Some(minor) = filter.min_minor {
+            self.with(&format!("{price} >= "), minor);
         }
-        if let Some(tag) = &filter.tag {
-            self.with(&contains("p.tags_key"), format!("\n{tag}\n"));
-            self.sql.push_str(") > 0");
+        if let Some(minor) = filter.max_minor {
+            self.with(&format!("{price} <= "), minor);
+        }
+        if branch.gathered {
+            self.with(" LIMIT ", GATHERED_MAX);
+            self.sql.push_str(") AS l WHERE true");
+        }
+        self.filter(filter, also, dialect);
+        match after {
+            None => {}
+            Some(After::Newest(number)) => self.with(" AND l.number < ", *number),
+            Some(After::Priced(price, number)) => {
+                let beyond = if order == Order::Cheapest { ">" } else { "<" };
+                self.with(&format!(" AND (l.price_low, l.number) {beyond} ("), *price);
+                self.with(", ", *number);
+                self.sql.push(')');
+            }
+            Some(After::Named(name, number)) => {
+                self.with(" AND (l.name_key, l.number) > (", name);
+                self.with(", ", *number);
+                self.sql.push(')');
+            }
+        }
+        let _ = write!(self.sql, " ORDER BY {}", order.by("l"));
+    }
+
+    /// What the keys alone do not tell.
+    fn filter(&mut self, filter: &Filter, also: &[i64], dialect: Dialect) {
+        if !also.is_empty() {
+            self.with(
+                " AND EXISTS (SELECT 1 FROM catalog_listing o WHERE o.draft = l.draft AND o.number = l.number
+                   AND o.label = ANY(",
+                also.to_vec(),
+            );
+            self.sql.push_str("))");
         }
         if let Some(sku) = &filter.sku {
             self.with(
-                " AND p.id = (SELECT product_id FROM catalog_variant WHERE archived_at IS NULL AND sku = ",
+                " AND l.number = (SELECT s.number FROM catalog_product s JOIN catalog_variant v ON v.product_id = s.id
+                   WHERE v.archived_at IS NULL AND v.sku = ",
                 sku,
             );
             self.sql.push(')');
         }
-        if let Some(minor) = filter.min_minor {
-            self.with(" AND p.price_low >= ", minor);
+        if filter.search.is_none() && filter.in_stock.is_none() {
+            return;
         }
-        if let Some(minor) = filter.max_minor {
-            self.with(" AND p.price_low <= ", minor);
+        self.sql
+            .push_str(" AND EXISTS (SELECT 1 FROM catalog_product p WHERE p.number = l.number");
+        if let Some(search) = &filter.search {
+            let contains = match dialect {
+                Dialect::Sqlite => " AND instr(p.search_text, ",
+                Dialect::Postgres => " AND strpos(p.search_text, ",
+            };
+            self.with(contains, search);
+            self.sql.push_str(") > 0");
         }
         if let Some(in_stock) = filter.in_stock {
             self.sql
@@ -193,26 +409,6 @@ impl Text {
             );
             self.sql.push(')');
         }
-    }
-
-    fn after(&mut self, cursor: &Cursor, order: Order) -> Result<(), CursorFault> {
-        let [kind, key, number] = cursor.parts::<3>()?;
-        let number: i64 = number.parse().map_err(|_| CursorFault)?;
-        if kind != word(order) {
-            return Err(CursorFault);
-        }
-        let price = || key.parse::<i64>().map_err(|_| CursorFault);
-        match order {
-            Order::Newest => {
-                self.with(" AND p.number < ", number);
-                return Ok(());
-            }
-            Order::Cheapest => self.with(" AND (p.price_low, p.number) > (", price()?),
-            Order::Dearest => self.with(" AND (p.price_low, p.number) < (", price()?),
-            Order::Name => self.with(" AND (p.name_key, p.number) > (", key),
-        }
-        self.with(", ", number);
         self.sql.push(')');
-        Ok(())
     }
 }

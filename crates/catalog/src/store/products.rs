@@ -2,7 +2,7 @@
 
 use api::Ref;
 use api::catalog::{Image, Product, ProductOption, Status};
-use base::{Currency, Handle, ImageId, Money, ProductId, Time, VariantId};
+use base::{CategoryId, Currency, Handle, ImageId, Money, ProductId, Time, VariantId};
 use serde_json::{Map, Value as Json};
 use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
 
@@ -10,9 +10,13 @@ use super::variants::{self, VariantRow};
 use crate::domain::{Facts, Kept, Picture, name_key, search_text, tags_key};
 
 pub(super) const COLUMNS: &str = "p.id, p.number, p.handle, p.name, p.description, p.vendor, p.category, p.tags, \
-    p.status, p.images, p.options, p.metadata, p.version, p.price_low, p.created_at, p.updated_at";
+    p.status, p.images, p.options, p.metadata, p.version, p.price_low, p.created_at, p.updated_at, c.id, c.name, \
+    c.path, c.version";
+/// Products with their categories. One of before may have none yet; an archived one keeps the name of a category that is
+/// no longer there.
+pub(super) const JOINED: &str = "catalog_product p LEFT JOIN catalog_category c ON c.id = p.category_id";
 
-const NEW: [RowColumn; 20] = [
+const NEW: [RowColumn; 21] = [
     RowColumn::Text("id"),
     RowColumn::Int("number"),
     RowColumn::Text("handle"),
@@ -33,6 +37,7 @@ const NEW: [RowColumn; 20] = [
     RowColumn::Text("search_text"),
     RowColumn::Int("created_at"),
     RowColumn::Int("updated_at"),
+    RowColumn::Text("category_id"),
 ];
 
 /// A product as people see it, with the two versions of its tag.
@@ -44,6 +49,8 @@ pub struct Found {
     pub version: i64,
     /// The sum of its variants' stock versions.
     pub stock_version: i64,
+    /// The version of its category, whose name and path it shows.
+    pub category_version: i64,
 }
 
 /// Which products are wanted.
@@ -66,7 +73,9 @@ pub struct NewRow<'a> {
     pub number: i64,
     /// The catalogue version.
     pub version: i64,
-    /// What is known.
+    /// The category of the tree.
+    pub category: CategoryId,
+    /// What is known; with the category's path.
     pub facts: &'a Facts,
     /// Of `facts.images`, in their order.
     pub image_ids: Vec<ImageId>,
@@ -95,6 +104,8 @@ pub(super) struct ProductRow {
     pub(super) price_low: i64,
     created_at: Time,
     updated_at: Time,
+    /// Of the category: id, name, path, version.
+    placed: Option<(CategoryId, String, String, i64)>,
 }
 
 pub(super) fn status_of(word: &str) -> Result<Status, Error> {
@@ -132,6 +143,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<ProductRow, Error> {
         price_low: row.get(13)?,
         created_at: row.get(14)?,
         updated_at: row.get(15)?,
+        placed: match row.get::<Option<CategoryId>>(16)? {
+            Some(id) => Some((id, row.get(17)?, row.get(18)?, row.get(19)?)),
+            None => None,
+        },
     })
 }
 
@@ -149,6 +164,10 @@ impl ProductRow {
             .into_iter()
             .map(|variant| variant.shown(&self.name, &names, currency))
             .collect();
+        let (category_id, category, category_path, category_version) = match self.placed {
+            Some((id, name, path, version)) => (Some(id), name, path, version),
+            None => (None, self.category.clone(), self.category, 0),
+        };
         let product = Product {
             id: self.id,
             number: self.number,
@@ -156,7 +175,9 @@ impl ProductRow {
             name: self.name,
             description: self.description,
             vendor: self.vendor,
-            category: self.category,
+            category,
+            category_id,
+            category_path,
             tags: self.tags,
             status: self.status,
             image_url: self.images.first().map(|image| image.url.clone()),
@@ -170,11 +191,13 @@ impl ProductRow {
             metadata: self.metadata,
             created_at: self.created_at,
             updated_at: self.updated_at,
+            highlights: None,
         };
         Found {
             product,
             version: self.version,
             stock_version,
+            category_version,
         }
     }
 
@@ -197,12 +220,13 @@ impl ProductRow {
             id: self.id,
             number: self.number,
             version: self.version,
+            category: self.placed.as_ref().map(|placed| placed.0),
             facts: Facts {
                 handle,
                 name: self.name,
                 description: self.description,
                 vendor: self.vendor,
-                category: self.category,
+                category: self.placed.map_or(self.category, |placed| placed.2),
                 tags: self.tags,
                 status: self.status,
                 images,
@@ -225,20 +249,20 @@ pub fn product(tx: &mut Tx<'_>, which: &Ref, currency: Currency) -> Result<Optio
     let row = match which {
         Ref::Number(number) => {
             static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-                format!("SELECT {COLUMNS} FROM catalog_product p WHERE p.number = $1 AND p.status <> 'archived'")
+                format!("SELECT {COLUMNS} FROM {JOINED} WHERE p.number = $1 AND p.status <> 'archived'")
             });
             tx.maybe(&SQL, &args![*number], read)?
         }
         Ref::Product(id) => {
             static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-                format!("SELECT {COLUMNS} FROM catalog_product p WHERE p.id = $1 AND p.status <> 'archived'")
+                format!("SELECT {COLUMNS} FROM {JOINED} WHERE p.id = $1 AND p.status <> 'archived'")
             });
             tx.maybe(&SQL, &args![id], read)?
         }
         Ref::Text(text) => {
             static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
                 format!(
-                    "SELECT {COLUMNS} FROM catalog_product p WHERE p.id = COALESCE(
+                    "SELECT {COLUMNS} FROM {JOINED} WHERE p.id = COALESCE(
                          (SELECT product_id FROM catalog_variant WHERE sku = $1 AND archived_at IS NULL),
                          (SELECT id FROM catalog_product WHERE handle = $1 AND status <> 'archived'),
                          (SELECT product_id FROM catalog_handle WHERE handle = $1))
@@ -280,7 +304,7 @@ pub fn products(tx: &mut Tx<'_>, which: &[Ref], currency: Currency) -> Result<Ve
     }
     static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         format!(
-            "SELECT {COLUMNS} FROM catalog_product p WHERE p.status <> 'archived' AND p.id IN (
+            "SELECT {COLUMNS} FROM {JOINED} WHERE p.status <> 'archived' AND p.id IN (
                  SELECT id FROM catalog_product WHERE number = ANY($1)
                  UNION SELECT id FROM catalog_product WHERE id = ANY($2)
                  UNION SELECT product_id FROM catalog_variant WHERE sku = ANY($3) AND archived_at IS NULL
@@ -298,7 +322,7 @@ pub fn products(tx: &mut Tx<'_>, which: &[Ref], currency: Currency) -> Result<Ve
 /// # Errors
 /// What the engine refuses, and rows that cannot be read.
 pub fn kept(tx: &mut Tx<'_>, which: Which<'_>, currency: Currency) -> Result<Vec<Kept>, Error> {
-    let select = format!("SELECT {COLUMNS} FROM catalog_product p WHERE p.status <> 'archived'");
+    let select = format!("SELECT {COLUMNS} FROM {JOINED} WHERE p.status <> 'archived'");
     let rows = match which {
         Which::Ids(ids) => tx.all(
             &format!("{select} AND p.id = ANY($1) ORDER BY p.number"),
@@ -340,9 +364,11 @@ pub fn insert(tx: &mut Tx<'_>, new: &[NewRow<'_>]) -> Result<u64, Error> {
         NEW,
         1,
         "INSERT INTO catalog_product (id, number, handle, name, description, vendor, category, tags, status, images,
-             options, metadata, version, price_low, name_key, category_key, tags_key, search_text, created_at, updated_at)
+             options, metadata, version, price_low, name_key, category_key, tags_key, search_text, created_at, updated_at,
+             category_id)
          SELECT id, number, handle, name, description, NULLIF(vendor, ''), category, tags, status, images,
-             options, metadata, version, price_low, name_key, category_key, tags_key, search_text, created_at, updated_at
+             options, metadata, version, price_low, name_key, category_key, tags_key, search_text, created_at, updated_at,
+             category_id
          FROM {rows} WHERE true ON CONFLICT DO NOTHING"
     );
     tx.run(sql, &rows.args(dialect))
@@ -358,14 +384,14 @@ pub fn save(tx: &mut Tx<'_>, row: &NewRow<'_>) -> Result<bool, Error> {
         "UPDATE catalog_product SET number = $2, handle = $3, name = $4, description = $5, vendor = NULLIF($6, ''),
              category = $7, tags = $8, status = $9, images = $10, options = $11, metadata = $12, version = $13,
              price_low = $14, name_key = $15, category_key = $16, tags_key = $17, search_text = $18, created_at = $19,
-             updated_at = $20
+             updated_at = $20, category_id = $21
          WHERE id = $1 AND version = $13 - 1 AND status <> 'archived'",
         &values,
     )?;
     Ok(changed == 1)
 }
 
-fn values(row: &NewRow<'_>) -> Result<[store::Value; 20], Error> {
+fn values(row: &NewRow<'_>) -> Result<[store::Value; 21], Error> {
     let facts = row.facts;
     let images: Vec<Image> = facts
         .images
@@ -398,6 +424,7 @@ fn values(row: &NewRow<'_>) -> Result<[store::Value; 20], Error> {
         search_text(facts),
         row.created_at,
         row.updated_at,
+        row.category,
     ])
 }
 

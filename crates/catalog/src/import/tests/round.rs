@@ -158,6 +158,7 @@ fn product() -> impl Strategy<Value = Kept> {
                     id: ProductId::from_bits(1),
                     number: 1,
                     version: 1,
+                    category: None,
                     image_ids: (0..facts.images.len()).map(|n| ImageId::from_bits(n as u128)).collect(),
                     facts,
                     variants: variants.collect(),
