@@ -2,6 +2,7 @@
 //!
 //! Pure: values in, values out.
 
+mod category;
 mod change;
 mod check;
 mod choice;
@@ -10,6 +11,10 @@ mod hold;
 mod sku;
 mod tag;
 
+pub use category::{
+    CATEGORIES_MAX, CATEGORY_DEPTH_MAX, CATEGORY_DESCRIPTION_MAX, Category, Named, TreeFault, check_name, named, path_key,
+    path_of, planted, replanted,
+};
 pub use change::change;
 pub use check::{Faults, check, clean_html, is_web};
 pub use facts::{
@@ -18,7 +23,7 @@ pub use facts::{
 };
 pub use hold::{Asked, Command, Decisions, Held, HeldLine, HoldState, Movement, Reason, Refusal, Shelf, Told, decide};
 pub use sku::{sku_for, suffixed};
-pub use tag::{names_catalogue, names_stock, product_tag, stock_tag};
+pub use tag::{category_tag, names_catalogue, names_stock, product_tag, stock_tag};
 
 /// The category of a product that names none.
 pub const CATEGORY_DEFAULT: &str = "General";
