@@ -83,7 +83,24 @@ pub(crate) struct App {
 
 /// Builds the service on its database.
 pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
-    let deps = deps.of("orders");
+    part(&app(&deps.of("orders"), db, config))
+}
+
+fn part(app: &Arc<App>) -> Part {
+    let part = Part::new("orders", &app.deps, http::routes(app), Some(app.db.clone()))
+        .task(tasks::resume(app.clone()))
+        .task(tasks::forget(app.clone()))
+        .task(watch::look(app.clone()));
+    // Into a developer's log, mails about orders would only hide what is looked for there.
+    match app.deps.mail.reaches_people() {
+        true => part
+            .task(tasks::note_mails(app.clone()))
+            .task(tasks::send_mails(app.clone())),
+        false => part,
+    }
+}
+
+fn app(deps: &Deps, db: Db, config: Config) -> Arc<App> {
     let place = Combiner::new(&db, store::insert);
     let save = Combiner::new(&db, |tx, saves: &[Save]| {
         Ok(store::save_all(tx, saves)?.into_iter().map(Ok).collect())
@@ -92,7 +109,7 @@ pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
         store::rest(tx, ids)?;
         Ok(ids.iter().map(|_| Ok(())).collect())
     });
-    let app = Arc::new(App {
+    Arc::new(App {
         catalog: api::catalog::Client(deps.peers.peer("catalog")),
         cart: api::cart::Client(deps.peers.peer("cart")),
         payments: api::payments::Client(deps.peers.peer("payments")),
@@ -103,16 +120,7 @@ pub fn build(deps: &Deps, db: Db, config: Config) -> Part {
         save,
         rest,
         deps: deps.clone(),
-        db: db.clone(),
+        db,
         config,
-    });
-    let part = Part::new("orders", &deps, http::routes(&app), Some(db))
-        .task(tasks::resume(app.clone()))
-        .task(tasks::forget(app.clone()))
-        .task(watch::look(app.clone()));
-    // Into a developer's log, mails about orders would only hide what is looked for there.
-    match deps.mail.reaches_people() {
-        true => part.task(tasks::note_mails(app.clone())).task(tasks::send_mails(app)),
-        false => part,
-    }
+    })
 }

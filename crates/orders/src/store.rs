@@ -14,6 +14,8 @@ use store::{Tx, Value, args, texts};
 
 use crate::domain::Order;
 use crate::error::Error;
+#[cfg(test)]
+pub use lists::statement as lists_statement;
 pub use lists::{Filter, list};
 pub use mails::{Mail, MailStatus, add_mails, claim_mail, forget_mails, mail_done, mails_due, mails_of, retry_mails};
 pub use place::{Inserted, Place, insert};

@@ -1,7 +1,10 @@
 //! What orders does alone: its rows, its guards, and what it refuses before it asks anybody. The purchase across
 //! services is tested on real processes.
 
+mod desk;
+mod letters;
 mod neighbours;
+mod streams;
 
 use ::store::{Db, Engine, Settings};
 use api::orders::{NewItem, NewOrder, OrderStatus};

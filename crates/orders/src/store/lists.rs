@@ -69,7 +69,7 @@ pub fn list(
 }
 
 /// The statement that finds a page's ids and one more, and its arguments.
-pub(super) fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String, Vec<Value>) {
+pub fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = Vec::new();
     let mut common = String::from("hidden = 0");
     let mut narrow = |condition: &str, value: Value| {

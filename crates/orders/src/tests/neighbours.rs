@@ -10,22 +10,27 @@ use api::orders::{OrderStatus, Placed};
 use api::payments::{PaymentStatus, Standing};
 use axum::Json;
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{get, post};
 use base::{CartId, Currency, Ids, Money, Quantity, SessionId, UserId};
-use http::{Method, StatusCode};
-use serde_json::json;
-use serve::{Keys, Role};
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+use serve::{Deps, Keys, Permission, Permissions, Role, Secret};
 use testkit::service::local;
 use wire::{Cx, Peer, Problem};
 
 use super::{MINUTE, NOW, open, place, placing, read};
+use crate::App;
 
 /// Orders whose neighbours do as they are told.
-struct Street {
-    db: ::store::Db,
+pub(super) struct Street {
+    pub(super) app: Arc<App>,
+    pub(super) router: Router,
+    pub(super) db: ::store::Db,
+    pub(super) mails: mail::Kept,
     orders: Peer,
-    keys: Keys,
-    ada: UserId,
+    pub(super) keys: Keys,
+    pub(super) ada: UserId,
     /// What is in Ada's cart.
     cart: (CartId, i64),
     /// How many pieces the catalogue says that there are.
@@ -42,8 +47,12 @@ const DOWN: i64 = 2;
 
 impl Street {
     async fn open() -> Self {
+        Self::on(Engine::Memory).await
+    }
+
+    pub(super) async fn on(engine: Engine) -> Self {
         let ids = Ids::random();
-        let db = open(Engine::Memory).await;
+        let db = open(engine).await;
         let ada = ids.next(NOW);
         let (cart, variant, product) = ((ids.next::<CartId>(NOW), 1), ids.next(NOW), ids.next(NOW));
         let available = Arc::new(AtomicI64::new(1));
@@ -123,11 +132,28 @@ impl Street {
             ),
         ];
         let peers = peers.map(|(name, router)| local(name, router));
-        let deps = testkit::service::deps(ids, peers);
+        let (mailer, mails) = mail::Mailer::kept();
+        let deps = Deps {
+            mail: mailer,
+            // The database's, so that all go by one clock.
+            clock: db.clock().clone(),
+            keys: Keys::new(
+                &Secret::Shared(vec![7; 32]),
+                &[],
+                "test",
+                db.clock().clone(),
+                ids.clone(),
+            ),
+            ..testkit::service::deps(ids, peers)
+        };
         let keys = deps.keys.clone();
-        let part = crate::build(&deps, db.clone(), crate::Config::default());
+        let app = crate::app(&deps.of("orders"), db.clone(), crate::Config::default());
+        let part = crate::part(&app);
         Self {
+            app,
+            router: part.router.clone(),
             db,
+            mails,
             orders: local("orders", part.router),
             keys,
             ada,
@@ -138,8 +164,35 @@ impl Street {
         }
     }
 
+    /// What an address answers to somebody.
+    pub(super) async fn ask(&self, method: Method, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string())).expect("a request");
+        let (status, _, body) = testkit::service::ask(&self.router, request).await;
+        (status, body)
+    }
+
+    /// A token of somebody of the staff with these permissions.
+    pub(super) fn staff(&self, permissions: &[Permission]) -> String {
+        let ids = Ids::random();
+        let permissions: Permissions = permissions.iter().copied().collect();
+        let (user, session) = (ids.next(NOW), ids.next::<SessionId>(NOW));
+        let signed = self
+            .keys
+            .sign_permitted(user, Role::Staff, permissions, session, 60 * MINUTE);
+        signed.0
+    }
+
+    /// A token of a customer.
+    pub(super) fn customer(&self, user: UserId) -> String {
+        let session = Ids::random().next::<SessionId>(NOW);
+        self.keys.sign_user(user, Role::Customer, session, 60 * MINUTE).0
+    }
+
     /// Ada checks her cart out.
-    async fn checkout(&self, key: Option<&str>) -> Result<Placed, Problem> {
+    pub(super) async fn checkout(&self, key: Option<&str>) -> Result<Placed, Problem> {
         let session = Ids::random().next::<SessionId>(NOW);
         let (token, _) = self.keys.sign_user(self.ada, Role::Customer, session, 60 * MINUTE);
         let token: Arc<str> = token.into();
