@@ -1,6 +1,6 @@
 //! Cart: what a person means to buy.
 
-use base::{Amount, CartId, Currency, LineId, ProductId, Quantity, UserId, VariantId};
+use base::{Amount, CartId, Currency, LineId, ProductId, Quantity, Time, UserId, VariantId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,22 @@ pub struct Cart {
     pub total: Amount,
     /// In what.
     pub currency: Currency,
+    /// Whether any line has changes that the buyer has not acknowledged.
+    pub changed: bool,
+    /// What signing in brought from the cart that was filled before, until it is acknowledged.
+    pub merge: Option<MergeNotice>,
+}
+
+/// What signing in brought into a cart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeNotice {
+    /// Pieces that came along.
+    pub merged: i64,
+    /// Pieces that did not, for want of stock or room.
+    pub cut: Vec<Cut>,
+    /// When.
+    pub at: Time,
 }
 
 /// A line of a cart. Name, picture, price and what is available are those of now.
@@ -55,6 +71,56 @@ pub struct Line {
     pub subtotal: Amount,
     /// How many could be had.
     pub available: i64,
+    /// What has changed since the buyer last acted on this line (added to it, set its quantity, acknowledged).
+    pub changes: Changes,
+}
+
+/// What of a line is not as its buyer saw it last; empty when all is. What the line shows is always that of now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Changes {
+    /// A piece costs something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceChange>,
+    /// There is too little of it, or there was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<StockChange>,
+    /// It is called something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameChange>,
+    /// True when it is no longer for sale; absent when it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unavailable: bool,
+}
+
+/// A price that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceChange {
+    /// What a piece cost.
+    pub was: Amount,
+    /// What it costs.
+    pub now: Amount,
+}
+
+/// A stock that changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockChange {
+    /// How many could be had.
+    pub was: i64,
+    /// How many can be.
+    pub now: i64,
+}
+
+/// A name that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NameChange {
+    /// What it was called.
+    pub was: String,
+    /// What it is called.
+    pub now: String,
 }
 
 /// Adds pieces: of `productId`, `variantId` or `sku`.

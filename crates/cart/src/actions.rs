@@ -5,14 +5,16 @@
 //! call; a repeat shows it with the prices of now. Adds and the ends of orders, of which there are most, are done for
 //! many carts at once.
 
+mod acknowledge;
+mod keeping;
 mod merge;
+mod owners;
 
 use api::Ref;
-use api::cart::{Clear, Contents};
-use api::catalog::{Card, Pick, Pieces};
+use api::cart::Clear;
+use api::catalog::{Card, Pick};
 use base::{Quantity, Time, UserId, VariantId};
-use serve::{Caller, Role, Stop};
-use store::{Answered, Once, SWEEP_MAX, Tx};
+use store::{Answered, Once, Tx};
 use wire::{Cx, Problem};
 
 use crate::App;
@@ -20,7 +22,10 @@ use crate::domain::{Asked, Cards, Cart, Carts, Named, Owner, Refusal};
 use crate::error::{Choice, Error};
 use crate::store as rows;
 
+pub use acknowledge::acknowledge;
+pub use keeping::{contents, sweep};
 pub use merge::merge;
+pub use owners::{Acting, Aim, acting, is_owners};
 
 /// A cart as its owner sees it, and its version.
 #[derive(Clone, Debug)]
@@ -31,40 +36,13 @@ pub struct Shown {
     pub version: i64,
 }
 
-/// Whose cart the caller speaks of by the path: their own, or with staff's rights anybody's.
-///
-/// # Errors
-/// No such cart for this caller.
-pub async fn owner(app: &App, cx: &Cx, caller: &Caller, named: Option<&str>) -> Result<Owner, Error> {
-    let id = match named {
-        None => Some(caller.id),
-        Some(named) => called(app, cx, caller.id, &Ref::new(named)).await?,
-    };
-    let id = id.filter(|id| caller.may_see(*id, serve::ORDERS_READ)).ok_or(Error::NoSuchCart)?;
-    Ok(Owner {
-        id,
-        guest: id == caller.id && caller.role == Role::Guest,
-    })
-}
-
-/// Makes sure that a `userId` in a body names the cart's owner.
-///
-/// # Errors
-/// It names somebody else.
-pub async fn is_owners(app: &App, cx: &Cx, owner: Owner, named: Option<&Ref>) -> Result<(), Error> {
-    match named {
-        Some(named) if called(app, cx, owner.id, named).await? != Some(owner.id) => Err(Error::NotTheirs),
-        _ => Ok(()),
-    }
-}
-
-/// The user who is called so: by id, by number, which only identity knows, or `me`.
-async fn called(app: &App, cx: &Cx, me: UserId, name: &Ref) -> Result<Option<UserId>, Error> {
-    match name {
-        Ref::User(id) => Ok(Some(*id)),
-        Ref::Text(text) if text == "me" => Ok(Some(me)),
-        Ref::Number(_) => Ok(app.identity.find(cx, name).await?.map(|user| user.id)),
-        _ => Ok(None),
+impl Shown {
+    /// The cart by these cards.
+    fn of(app: &App, cart: &Cart, cards: &Cards) -> Result<Self, Error> {
+        Ok(Self {
+            version: cart.version,
+            cart: cart.shown(cards, app.currency)?,
+        })
     }
 }
 
@@ -72,13 +50,18 @@ async fn called(app: &App, cx: &Cx, me: UserId, name: &Ref) -> Result<Option<Use
 ///
 /// # Errors
 /// The catalogue cannot be asked.
-pub async fn show(app: &App, cx: &Cx, owner: Owner) -> Result<Shown, Error> {
+pub async fn show(app: &App, cx: &Cx, acting: &Acting) -> Result<Shown, Error> {
+    let owner = acting.owner;
     let cart = app
         .db
         .read(move |tx| rows::of_user(tx, owner.id))
         .await
         .map_err(Error::Store)?;
-    present(app, cx, cart.unwrap_or_else(|| blank(app, owner)), Cards::new()).await
+    let cart = cart.unwrap_or_else(|| blank(app, owner));
+    if acting.clerk.is_none() {
+        keeping::visit(app, &cart).await;
+    }
+    present(app, cx, cart, Cards::new()).await
 }
 
 /// Adds pieces of what was picked.
@@ -88,7 +71,7 @@ pub async fn show(app: &App, cx: &Cx, owner: Owner) -> Result<Shown, Error> {
 pub async fn add(
     app: &App,
     cx: &Cx,
-    owner: Owner,
+    acting: Acting,
     add: api::cart::Add,
     once: Option<Once>,
 ) -> Result<Answered<Shown>, Error> {
@@ -104,18 +87,20 @@ pub async fn add(
     let cards = Cards::from([(card.variant, card.clone())]);
     let now = app.clock.now();
     let add = Asked::Add {
-        owner,
+        owner: acting.owner,
         card,
         pieces,
         cart: app.ids.next(now),
         line: app.ids.next(now),
     };
-    let done = match once {
-        Some(_) => app.db.write_once(once, move |tx| at_once(tx, &add)).await?,
-        None => Answered {
+    let done = if once.is_some() || acting.clerk.is_some() {
+        let act = move |tx: &mut Tx<'_>| at_once(tx, &acting, &add);
+        app.db.write_once(once, act).await?
+    } else {
+        Answered {
             value: app.changes.call(add).await?,
             replayed: false,
-        },
+        }
     };
     let Answered { value, replayed } = done;
     let value = value.ok_or(Error::NoSuchCart)?;
@@ -147,9 +132,17 @@ pub fn batch(tx: &mut Tx<'_>, asked: &[Asked]) -> Result<Vec<Result<Option<Cart>
     Ok(answers)
 }
 
-/// [`batch`] of one.
-fn at_once(tx: &mut Tx<'_>, asked: &Asked) -> Result<Option<Cart>, Error> {
-    batch(tx, std::slice::from_ref(asked))?.pop().unwrap_or(Ok(None))
+/// [`batch`] of one, recorded when it is a clerk's.
+fn at_once(tx: &mut Tx<'_>, acting: &Acting, asked: &Asked) -> Result<Option<Cart>, Error> {
+    let before = match acting.clerk {
+        Some(_) => rows::of_user(tx, acting.owner.id)?.map(|cart| cart.lines),
+        None => None,
+    };
+    let cart = batch(tx, std::slice::from_ref(asked))?.pop().unwrap_or(Ok(None))?;
+    if let Some(cart) = &cart {
+        acting.record(tx, &before.unwrap_or_default(), cart)?;
+    }
+    Ok(cart)
 }
 
 /// What is to become of a line.
@@ -169,12 +162,13 @@ pub enum Change {
 pub async fn change_line(
     app: &App,
     cx: &Cx,
-    owner: Owner,
+    acting: Acting,
     item: Ref,
     wanted: Change,
     once: Option<Once>,
     permits: impl Fn(i64) -> Result<(), Problem> + Send + 'static,
 ) -> Result<Answered<Shown>, Error> {
+    let owner = acting.owner;
     let cart = match look(app, owner.id, once.clone()).await? {
         Look::Kept(cart) => return replay(app, cx, cart).await,
         Look::Now(cart) => cart.ok_or(Refusal::NoSuchLine)?,
@@ -195,6 +189,7 @@ pub async fn change_line(
         if cart.lines != before {
             let now = tx.clock().now();
             save(tx, &mut cart, now)?;
+            acting.record(tx, &before, &cart)?;
         }
         Ok::<_, Error>(cart)
     });
@@ -205,45 +200,22 @@ pub async fn change_line(
 ///
 /// # Errors
 /// Only the database's.
-pub async fn empty(app: &App, cx: &Cx, owner: Owner, once: Option<Once>) -> Result<Answered<Shown>, Error> {
+pub async fn empty(app: &App, cx: &Cx, acting: Acting, once: Option<Once>) -> Result<Answered<Shown>, Error> {
+    let owner = acting.owner;
     let done = app.db.write_once(once, move |tx| {
         let now = tx.clock().now();
         let Some(mut cart) = rows::of_user(tx, owner.id)? else {
             return Ok(Cart::new(tx.ids().next(now), owner));
         };
         if !cart.lines.is_empty() {
+            let before = cart.lines.clone();
             cart.empty();
             save(tx, &mut cart, now)?;
+            acting.record(tx, &before, &cart)?;
         }
         Ok::<_, Error>(cart)
     });
     answer(app, cx, done.await?, Cards::new()).await
-}
-
-/// What is in a user's cart, for an order to be made of it; none when there never was one.
-///
-/// # Errors
-/// Only the database's.
-pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error> {
-    let cart = app
-        .db
-        .read(move |tx| rows::of_user(tx, user))
-        .await
-        .map_err(Error::Store)?;
-    let Some(cart) = cart else { return Ok(None) };
-    let pieces = |line: &crate::domain::Line| {
-        let quantity = Quantity::new(line.quantity).map_err(|fault| store::Error::Corrupt(fault.to_string()))?;
-        Ok(Pieces {
-            variant: line.variant,
-            quantity,
-        })
-    };
-    let lines = cart.lines.iter().map(pieces).collect::<Result<_, Error>>()?;
-    Ok(Some(Contents {
-        cart: cart.id,
-        generation: cart.generation,
-        lines,
-    }))
 }
 
 /// A generation of a cart became an order: what was ordered goes out, the next generation starts. Harmless to
@@ -253,22 +225,6 @@ pub async fn contents(app: &App, user: UserId) -> Result<Option<Contents>, Error
 /// Only the database's.
 pub async fn clear(app: &App, clear: Clear) -> Result<(), Error> {
     app.changes.call(Asked::Ordered(clear)).await.map(drop)
-}
-
-/// Forgets guests' carts that nobody has touched for as long as is set, and merges that nobody asks about any
-/// more. In small transactions, so that the writer is never held for long.
-///
-/// # Errors
-/// Only the database's.
-pub async fn sweep(app: &App, stop: &Stop) -> Result<(), Error> {
-    let now = app.clock.now();
-    let (carts, merges) = (now.before(app.config.guest_carts_kept), now.before(bus::KEEP_CALLS));
-    let full = u64::from(SWEEP_MAX);
-    let drop_carts = move |tx: &mut Tx<'_>| rows::drop_guests_carts(tx, carts, SWEEP_MAX);
-    while !stop.is_stopped() && app.db.write(drop_carts).await.map_err(Error::Store)? == full {}
-    let drop_merges = move |tx: &mut Tx<'_>| rows::drop_merges(tx, merges, SWEEP_MAX);
-    while !stop.is_stopped() && app.db.write(drop_merges).await.map_err(Error::Store)? == full {}
-    Ok(())
 }
 
 /// Saves a cart that changed since it was read, and gives it its next version.
@@ -323,10 +279,7 @@ async fn answer(app: &App, cx: &Cx, done: Answered<Cart>, cards: Cards) -> Resul
 async fn present(app: &App, cx: &Cx, cart: Cart, mut cards: Cards) -> Result<Shown, Error> {
     let missing: Vec<VariantId> = cart.variants().filter(|variant| !cards.contains_key(variant)).collect();
     cards.extend(cards_of(app, cx, missing).await?);
-    Ok(Shown {
-        version: cart.version,
-        cart: cart.shown(&cards, app.currency)?,
-    })
+    Shown::of(app, &cart, &cards)
 }
 
 fn blank(app: &App, owner: Owner) -> Cart {

@@ -5,16 +5,18 @@
 //! whenever what a cart held became something else: an order, nothing, or part of another cart.
 
 mod asked;
+mod seen;
 
 use std::collections::HashMap;
 
-use api::cart::{LINES_PER_CART_MAX, Merged};
+use api::cart::{LINES_PER_CART_MAX, MergeNotice, Merged};
 use api::catalog::{Card, Pieces, Short};
 use api::identity::Cut;
 use base::{CartId, Currency, LineId, Money, MoneyFault, ProductId, QUANTITY_MAX, Quantity, Time, UserId, VariantId};
 use serde::{Deserialize, Serialize};
 
 pub use asked::{Asked, Carts};
+pub use seen::Seen;
 
 /// What the catalogue says of variants just now.
 pub type Cards = HashMap<VariantId, Card>;
@@ -43,6 +45,12 @@ pub struct Cart {
     pub told: i64,
     /// In the order in which they were added.
     pub lines: Vec<Line>,
+    /// The day of the last change or visit that was noted, counted from 1970.
+    #[serde(default)]
+    pub day: i64,
+    /// What a merge brought and the buyer has not acknowledged yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<MergeNotice>,
 }
 
 /// So many pieces of a variant.
@@ -56,6 +64,9 @@ pub struct Line {
     pub quantity: i64,
     /// Since when it is there.
     pub added_at: Time,
+    /// What it was when its buyer last acted on it; none for lines of before that was remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
 }
 
 /// Why a change was refused.
@@ -86,6 +97,8 @@ impl Cart {
             version: 0,
             told: 0,
             lines: Vec::new(),
+            day: 0,
+            notice: None,
         }
     }
 
@@ -106,7 +119,7 @@ impl Cart {
         if held == 0 && self.lines.len() >= LINES_PER_CART_MAX {
             return Err(Refusal::CartFull);
         }
-        self.put(card.variant, wanted, id, now);
+        self.put(card.variant, wanted, id, now).seen = Some(card.into());
         Ok(())
     }
 
@@ -125,6 +138,7 @@ impl Cart {
         }
         enough(card, pieces.pieces())?;
         line.quantity = pieces.pieces();
+        line.seen = Some(card.into());
         Ok(())
     }
 
@@ -148,6 +162,7 @@ impl Cart {
     pub fn empty(&mut self) {
         if !self.lines.is_empty() {
             self.lines.clear();
+            self.notice = None;
             self.generation += 1;
         }
     }
@@ -167,6 +182,7 @@ impl Cart {
             line.quantity -= ordered.get(&line.variant).copied().unwrap_or(0);
         }
         self.lines.retain(|line| line.quantity > 0);
+        self.notice = None;
         self.generation += 1;
     }
 
@@ -190,7 +206,11 @@ impl Cart {
             let there = card.map_or(0, to_be_had).saturating_sub(held);
             let moved = line.quantity.min(room).min(there).max(0);
             if moved > 0 {
-                self.put(line.variant, held + moved, fresh(), now);
+                let into = self.put(line.variant, held + moved, fresh(), now);
+                if into.seen.is_none() {
+                    // The buyer saw it in the other cart.
+                    into.seen.clone_from(&line.seen);
+                }
                 done.merged += moved;
             }
             if moved < line.quantity {
@@ -202,7 +222,24 @@ impl Cart {
             }
         }
         guest.empty();
+        self.note(&done, now);
         done
+    }
+
+    /// Keeps what a merge did for the buyer to see, with what of earlier ones they have not acknowledged.
+    fn note(&mut self, done: &Merged, now: Time) {
+        if done.merged == 0 && done.cut.is_empty() {
+            return;
+        }
+        let notice = self.notice.get_or_insert_with(|| MergeNotice {
+            merged: 0,
+            cut: Vec::new(),
+            at: now,
+        });
+        notice.merged += done.merged;
+        notice.cut.extend(done.cut.iter().cloned());
+        notice.cut.truncate(LINES_PER_CART_MAX);
+        notice.at = now;
     }
 
     /// The variant's line.
@@ -215,16 +252,21 @@ impl Cart {
         self.lines.iter().map(|line| line.variant)
     }
 
-    fn put(&mut self, variant: VariantId, quantity: i64, id: LineId, added_at: Time) {
-        match self.lines.iter_mut().find(|line| line.variant == variant) {
-            Some(line) => line.quantity = quantity,
-            None => self.lines.push(Line {
+    fn put(&mut self, variant: VariantId, quantity: i64, id: LineId, added_at: Time) -> &mut Line {
+        let held = self.lines.iter().position(|line| line.variant == variant);
+        let at = held.unwrap_or_else(|| {
+            self.lines.push(Line {
                 id,
                 variant,
                 quantity,
                 added_at,
-            }),
-        }
+                seen: None,
+            });
+            self.lines.len() - 1
+        });
+        let line = &mut self.lines[at];
+        line.quantity = quantity;
+        line
     }
 }
 
@@ -277,8 +319,9 @@ impl Cart {
         self.lines.iter().filter(fits).map(|line| line.variant).collect()
     }
 
-    /// The cart as its owner sees it, with the names, prices and stock of now. A line whose variant the catalogue
-    /// no longer knows is not shown: it has no price, and cannot be ordered.
+    /// The cart as its owner sees it, with the names, prices and stock of now, and what has changed since they last
+    /// acted. A line whose variant the catalogue no longer knows is shown as it was seen last; one of which nothing is
+    /// remembered is not shown.
     ///
     /// # Errors
     /// A sum that does not fit, or a price in another currency.
@@ -287,23 +330,33 @@ impl Cart {
         let mut item_count = 0;
         let mut lines = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
-            let Some(card) = cards.get(&line.variant) else { continue };
-            let subtotal = card.price.times(line.quantity)?;
+            let card = cards.get(&line.variant);
+            let now = match (card, &line.seen) {
+                (Some(card), _) => Seen::from(card),
+                (None, Some(seen)) => Seen {
+                    available: 0,
+                    ..seen.clone()
+                },
+                (None, None) => continue,
+            };
+            let subtotal = now.price.times(line.quantity)?;
             total = total.plus(subtotal)?;
             item_count += line.quantity;
             lines.push(api::cart::Line {
                 id: line.id,
-                product_id: card.product,
+                product_id: now.product,
                 variant_id: line.variant,
-                sku: card.sku.clone(),
-                name: card.name.clone(),
-                image_url: card.image_url.clone(),
+                sku: now.sku,
+                name: now.name,
+                image_url: card.and_then(|card| card.image_url.clone()),
                 quantity: line.quantity,
-                price: card.price.amount(),
+                price: now.price.amount(),
                 subtotal: subtotal.amount(),
-                available: to_be_had(card),
+                available: now.available,
+                changes: line.changes(card),
             });
         }
+        let changed = lines.iter().any(|line| line.changes != api::cart::Changes::default());
         Ok(api::cart::Cart {
             id: (self.version > 0).then_some(self.id),
             user_id: self.owner.id,
@@ -311,6 +364,8 @@ impl Cart {
             item_count,
             total: total.amount(),
             currency,
+            changed,
+            merge: self.notice.clone(),
         })
     }
 }

@@ -9,12 +9,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use serve::{Body, In, Known, Path, Rights, Route, Routes, User, Write, no_content};
+use serve::{Bearer, Body, In, Known, Path, Rights, Route, Routes, Write, no_content};
 use store::Answered;
 use wire::Problem;
 
 use crate::App;
-use crate::actions::{self, Change, Shown};
+use crate::actions::{self, Aim, Change, Shown};
 use crate::error::Error;
 
 /// Where a cart is.
@@ -53,7 +53,8 @@ pub fn routes() -> Routes<Arc<App>> {
                 .refuses(&[(404, "not_found")])
                 .tells(
                     "Shows the cart",
-                    "With the names, prices and stock of now. Empty before the first add.",
+                    "With the names, prices and stock of now; `changes` of a line tell what of them differs from what \
+                     they were when the buyer last acted on it. Empty before the first add.",
                 ),
         )
         .add(
@@ -115,6 +116,18 @@ pub fn routes() -> Routes<Arc<App>> {
                 .tells("Empties the cart", "An order that is being made of it goes on."),
         )
         .add(
+            Route::post("/cart/acknowledge", acknowledge)
+                .also(&["/cart/{userId}/acknowledge"])
+                .rights(Rights::Owner)
+                .gives::<Cart>(200)
+                .refuses(&[(404, "not_found"), (412, "precondition_failed")])
+                .tells(
+                    "Acknowledges what changed",
+                    "The buyer has seen the cart as it is now: `changes` of its lines and `merge` are cleared. With \
+                     `If-Match` only when it still is as it was shown with that tag.",
+                ),
+        )
+        .add(
             Route::get("/internal/carts/{userId}", contents)
                 .gives::<Contents>(200)
                 .refuses(&[(404, "not_found")]),
@@ -134,12 +147,12 @@ pub fn routes() -> Routes<Arc<App>> {
 async fn show(
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Path(at): Path<At>,
     known: Known,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    let value = actions::show(&app, &cx, owner).await?;
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Read).await?;
+    let value = actions::show(&app, &cx, &acting).await?;
     let answer = answer(StatusCode::OK, Answered { value, replayed: false });
     let tag = answer
         .headers()
@@ -153,7 +166,7 @@ async fn show(
     })
 }
 
-async fn add(state: Shop, cx: In, user: User, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
+async fn add(state: Shop, cx: In, user: Bearer, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
     let mut answer = added(StatusCode::CREATED, state, cx, user, at, write).await?;
     answer
         .headers_mut()
@@ -161,7 +174,7 @@ async fn add(state: Shop, cx: In, user: User, at: Path<At>, write: Write<Add>) -
     Ok(answer)
 }
 
-async fn add_plainly(state: Shop, cx: In, user: User, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
+async fn add_plainly(state: Shop, cx: In, user: Bearer, at: Path<At>, write: Write<Add>) -> Result<Response, Problem> {
     added(StatusCode::OK, state, cx, user, at, write).await
 }
 
@@ -169,65 +182,79 @@ async fn added(
     status: StatusCode,
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Path(at): Path<At>,
     Write { body, once }: Write<Add>,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    actions::is_owners(&app, &cx, owner, body.user_id.as_ref()).await?;
-    Ok(answer(status, actions::add(&app, &cx, owner, body, once).await?))
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Write).await?;
+    actions::is_owners(&app, &cx, acting.owner, body.user_id.as_ref()).await?;
+    Ok(answer(status, actions::add(&app, &cx, acting, body, once).await?))
 }
 
 async fn set(
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Path(at): Path<At>,
     known: Known,
     Write { body, once }: Write<SetQuantity>,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Write).await?;
     let (item, wanted) = (item_of(&at), Change::Set(body.quantity));
     let known = of_versions(known);
     let permits = move |version| known.permits(&format!("\"{version}\""));
     Ok(answer(
         StatusCode::OK,
-        actions::change_line(&app, &cx, owner, item, wanted, once, permits).await?,
+        actions::change_line(&app, &cx, acting, item, wanted, once, permits).await?,
     ))
 }
 
 async fn remove(
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Path(at): Path<At>,
     Write { once, .. }: Write<()>,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    let done = actions::change_line(&app, &cx, owner, item_of(&at), Change::Remove, once, |_| Ok(()));
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Write).await?;
+    let done = actions::change_line(&app, &cx, acting, item_of(&at), Change::Remove, once, |_| Ok(()));
     Ok(answer(StatusCode::OK, done.await?))
 }
 
 async fn remove_named(
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Write { body, once }: Write<Remove>,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, None).await?;
-    let done = actions::change_line(&app, &cx, owner, body.product_id, Change::Remove, once, |_| Ok(()));
+    let acting = actions::acting(&app, &cx, &caller, None, Aim::Write).await?;
+    let done = actions::change_line(&app, &cx, acting, body.product_id, Change::Remove, once, |_| Ok(()));
     Ok(answer(StatusCode::OK, done.await?))
 }
 
 async fn empty(
     State(app): Shop,
     In(cx): In,
-    User(caller): User,
+    Bearer(caller): Bearer,
     Path(at): Path<At>,
     Write { once, .. }: Write<()>,
 ) -> Result<Response, Problem> {
-    let owner = actions::owner(&app, &cx, &caller, at.user.as_deref()).await?;
-    Ok(answer(StatusCode::OK, actions::empty(&app, &cx, owner, once).await?))
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Write).await?;
+    Ok(answer(StatusCode::OK, actions::empty(&app, &cx, acting, once).await?))
+}
+
+async fn acknowledge(
+    State(app): Shop,
+    In(cx): In,
+    Bearer(caller): Bearer,
+    Path(at): Path<At>,
+    known: Known,
+    Write { once, .. }: Write<()>,
+) -> Result<Response, Problem> {
+    let acting = actions::acting(&app, &cx, &caller, at.user.as_deref(), Aim::Write).await?;
+    let permits = move |shown: &Shown| known.permits(&written(shown).0);
+    let done = actions::acknowledge(&app, &cx, acting, once, permits);
+    Ok(answer(StatusCode::OK, done.await?))
 }
 
 async fn contents(State(app): Shop, Path(at): Path<At>) -> Result<Response, Problem> {
@@ -251,22 +278,9 @@ fn item_of(at: &At) -> Ref {
     Ref::new(at.item.as_deref().unwrap_or_default())
 }
 
-/// A cart with its tag: the version of what is in it, and a digest of all that is shown, since prices and stock
-/// change without it.
-fn answer(
-    status: StatusCode,
-    Answered {
-        value: Shown { cart, version },
-        replayed,
-    }: Answered<Shown>,
-) -> Response {
-    let body = match serde_json::to_vec(&cart) {
-        Ok(body) => body,
-        Err(_) => return Problem::internal().into_response(),
-    };
-    let mut digest = DefaultHasher::new();
-    body.hash(&mut digest);
-    let tag = format!("\"{version}-{:x}\"", digest.finish());
+/// A cart with its tag.
+fn answer(status: StatusCode, Answered { value, replayed }: Answered<Shown>) -> Response {
+    let (tag, body) = written(&value);
     let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -277,6 +291,16 @@ fn answer(
             .insert(serve::REPLAYED, HeaderValue::from_static("true"));
     }
     response
+}
+
+/// The tag and the text of a cart. The tag is the version of what is in it, and a digest of all that is shown, since
+/// prices and stock change without it.
+fn written(Shown { cart, version }: &Shown) -> (String, Vec<u8>) {
+    // Numbers and texts only: there is nothing that cannot be written.
+    let body = serde_json::to_vec(cart).unwrap_or_default();
+    let mut digest = DefaultHasher::new();
+    body.hash(&mut digest);
+    (format!("\"{version}-{:x}\"", digest.finish()), body)
 }
 
 /// What the caller knows, without the digests: a change is meant for what is in the cart, whatever that costs by now.

@@ -14,6 +14,9 @@
 //! generation. Emptying a cart and moving it into another begin a new generation too: an order that is being
 //! made of the old one goes on undisturbed and its end takes nothing out of the new one. Changing or taking out
 //! single lines does not, and the end of the order then subtracts what is still there of what was ordered.
+//!
+//! A line remembers what it was when its buyer last acted on it, and tells what has changed since. A cart that nobody
+//! changes, visits or orders for long is forgotten, never one that is just being ordered: see [`actions::contents`].
 
 mod actions;
 mod domain;
@@ -34,23 +37,32 @@ use crate::domain::{Asked, Cart};
 use crate::error::Error;
 
 /// The tables, in the order in which they came to be.
-pub const MIGRATIONS: &[::store::Migration] = ::store::migrations!("0001_cart");
+pub const MIGRATIONS: &[::store::Migration] = ::store::migrations!("0001_cart", "0002_keeping");
 
 /// How long a guest's cart lies untouched before it is forgotten. A guest's session ends after a week without a
 /// sign of life, and with it the way to the cart; the rest is for orders that are still being made of it.
-const GUEST_CARTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+const GUEST_CARTS_KEPT: Duration = Duration::from_secs(30 * DAY);
+/// How long an account's cart lies untouched before it is forgotten: half a year, after which few come back for it.
+const CARTS_KEPT: Duration = Duration::from_secs(180 * DAY);
+/// No cart is forgotten sooner, whatever is set: an order of it may still be on its way, and days are noted, not hours.
+pub const KEPT_MIN: Duration = Duration::from_secs(2 * DAY);
+/// In seconds.
+const DAY: u64 = 24 * 3600;
 
 /// What can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How long a guest's cart lies untouched before it is forgotten (30 days); longer than guests' sessions live.
     pub guest_carts_kept: Duration,
+    /// How long an account's cart lies untouched before it is forgotten (180 days).
+    pub carts_kept: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             guest_carts_kept: GUEST_CARTS_KEPT,
+            carts_kept: CARTS_KEPT,
         }
     }
 }

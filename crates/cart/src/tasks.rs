@@ -1,4 +1,4 @@
-//! What goes on beside the requests: guests' carts that were left behind are forgotten.
+//! What goes on beside the requests: carts that were left behind are forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::{App, actions};
 /// How often there is a sweep. Carts lie for weeks; an hour more is nothing.
 const EVERY: Duration = Duration::from_secs(3600);
 
-/// Forgets guests' carts that were left behind, and merges that nobody asks about any more.
+/// Forgets carts that were left behind, and merges that nobody asks about any more.
 pub fn forget(app: Arc<App>) -> Task {
     Task::every("cart: forget", EVERY, move |stop| {
         let app = app.clone();

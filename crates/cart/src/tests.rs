@@ -1,6 +1,8 @@
 //! Cart through its own router, on both engines.
 
 mod between;
+mod changes;
+mod keeping;
 mod people;
 mod refusals;
 mod shelf;

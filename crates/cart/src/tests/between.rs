@@ -1,7 +1,5 @@
 //! What other services do with carts: order them, clear them, merge them.
 
-use std::time::Duration;
-
 use api::cart::{Contents, Merged};
 use base::Quantity;
 use serde_json::{Value, json};
@@ -15,10 +13,9 @@ on_both! {
     an_emptied_cart_is_left_alone_by_the_order_that_was_made_of_it
     a_guests_cart_moves_up_to_the_stock_there_is
     merges_at_once_move_each_piece_once
-    carts_that_guests_left_behind_are_forgotten
 }
 
-async fn contents(shop: &Shop, who: &Person) -> Option<Contents> {
+pub(super) async fn contents(shop: &Shop, who: &Person) -> Option<Contents> {
     let answer = shop
         .call(&shop.service(), &format!("GET /internal/carts/{}", who.id), Value::Null)
         .await;
@@ -36,7 +33,7 @@ async fn clear(shop: &Shop, contents: &Contents) {
     assert_eq!(answer.status, 204, "{answer:?}");
 }
 
-async fn merge(shop: &Shop, from: &Person, to: &Person) -> Merged {
+pub(super) async fn merge(shop: &Shop, from: &Person, to: &Person) -> Merged {
     let carts = json!({ "from": from.id, "to": to.id });
     let answer = shop.call(&shop.service(), "POST /internal/carts/merge", carts).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -194,27 +191,4 @@ async fn merges_at_once_move_each_piece_once(shop: Shop) {
     assert!(merges.iter().all(|done| done.merged == 7), "{merges:?}");
     assert_eq!(lines(&shop, &ada).await, ["TEA-1×7"]);
     assert_eq!(told(&shop).await.len(), 1);
-}
-
-async fn carts_that_guests_left_behind_are_forgotten(shop: Shop) {
-    shop.shelf.put("TEA-1", 1, 1999, 500);
-    let (ada, left, back) = (
-        shop.customer(1),
-        shop.person(2, Role::Guest),
-        shop.person(3, Role::Guest),
-    );
-    for who in [&ada, &left, &back] {
-        shop.call(who, "POST /cart", json!({ "productId": 1 })).await;
-    }
-    let day = Duration::from_secs(24 * 3600);
-    shop.clock.advance(29 * day);
-    // A token of that day: the ones of before have expired.
-    let again = shop.person(3, Role::Guest);
-    shop.call(&again, "POST /cart", json!({ "productId": 1 })).await;
-    shop.clock.advance(2 * day);
-    crate::actions::sweep(&shop.app, &serve::Stop::new()).await.unwrap();
-    assert_eq!(contents(&shop, &left).await, None);
-    for (who, pieces) in [(&ada, 1), (&back, 2)] {
-        assert_eq!(contents(&shop, who).await.unwrap().lines[0].quantity.pieces(), pieces);
-    }
 }

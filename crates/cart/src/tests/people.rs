@@ -22,7 +22,8 @@ async fn a_cart_shows_what_was_added_with_the_prices_of_now(shop: Shop) {
     let ada = shop.customer(1);
     let empty = shop.call(&ada, "GET /cart", Value::Null).await;
     let expected = json!({
-        "id": null, "userId": ada.id.to_string(), "cart": [], "itemCount": 0, "total": 0.00, "currency": "USD"
+        "id": null, "userId": ada.id.to_string(), "cart": [], "itemCount": 0, "total": 0.00, "currency": "USD",
+        "changed": false, "merge": null
     });
     assert_eq!((empty.status, empty.body), (200, expected));
 
@@ -39,16 +40,20 @@ async fn a_cart_shows_what_was_added_with_the_prices_of_now(shop: Shop) {
     for line in cart["cart"].as_array_mut().unwrap() {
         assert!(line["id"].take().as_str().unwrap().starts_with("lin_"));
     }
-    let line = |sku: &str, number: u128, quantity: i64, price: f64, subtotal: f64, available: i64| {
+    let line = |sku: &str, number: u128, quantity: i64, price: f64, subtotal: f64, available: i64, changes: Value| {
         json!({
             "id": null, "productId": ProductId::from_bits(number), "variantId": VariantId::from_bits(999 + number),
             "sku": sku, "name": format!("The {sku}"), "imageUrl": null, "quantity": quantity,
-            "price": price, "subtotal": subtotal, "available": available
+            "price": price, "subtotal": subtotal, "available": available, "changes": changes
         })
     };
     let expected = json!({
         "id": null, "userId": ada.id, "itemCount": 3, "total": 45.08, "currency": "USD",
-        "cart": [line("TEA-1", 1, 2, 19.99, 39.98, 5), line("POT-2", 2, 1, 5.10, 5.10, 9)]
+        "changed": true, "merge": null,
+        "cart": [
+            line("TEA-1", 1, 2, 19.99, 39.98, 5, json!({})),
+            line("POT-2", 2, 1, 5.10, 5.10, 9, json!({ "price": { "was": 5.00, "now": 5.10 } })),
+        ]
     });
     assert_eq!(cart, expected);
     shop.call(&ada, "POST /cart", json!({ "sku": "POT-2" })).await;

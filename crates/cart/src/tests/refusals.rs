@@ -12,6 +12,8 @@ on_both! {
     no_line_exceeds_the_stock
     what_cannot_be_added_is_told
     carts_of_others_are_nobodys_business
+    clerks_need_permissions_and_leave_a_record
+    a_cart_has_500_lines_at_most
 }
 
 async fn no_line_exceeds_the_stock(shop: Shop) {
@@ -100,6 +102,23 @@ async fn what_cannot_be_added_is_told(shop: Shop) {
     assert_eq!(shop.call(&ada, "GET /cart", Value::Null).await.body["cart"], json!([]));
 }
 
+async fn a_cart_has_500_lines_at_most(shop: Shop) {
+    let most = api::cart::LINES_PER_CART_MAX as i64;
+    for number in 1..=most + 1 {
+        shop.shelf.put(&format!("P-{number}"), number, 100, 5);
+    }
+    let ada = shop.customer(1);
+    let adds = (1..=most).map(|number| shop.call(&ada, "POST /cart", json!({ "productId": number })));
+    for answer in futures_util::future::join_all(adds).await {
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+    let refused = shop.call(&ada, "POST /cart", json!({ "productId": most + 1 })).await;
+    assert_eq!(refused.told(), (409, "cart_full"));
+    assert!(refused.body["detail"].as_str().unwrap().contains("500"), "{refused:?}");
+    let more = shop.call(&ada, "POST /cart", json!({ "productId": most })).await;
+    assert_eq!((more.status, more.lines().len()), (201, 500), "more of what is in it");
+}
+
 async fn carts_of_others_are_nobodys_business(shop: Shop) {
     shop.shelf.put("TEA-1", 1, 1999, 50);
     let (ada, bob, clerk) = (shop.customer(1), shop.customer(2), shop.person(3, Role::Staff));
@@ -155,6 +174,56 @@ async fn carts_of_others_are_nobodys_business(shop: Shop) {
         json!([])
     );
     assert_eq!(shop.call(&shop.service(), "GET /cart", Value::Null).await.status, 403);
+}
+
+async fn clerks_need_permissions_and_leave_a_record(shop: Shop) {
+    shop.shelf.put("TEA-1", 1, 1999, 50);
+    let ada = shop.customer(1);
+    shop.call(&ada, "POST /cart", json!({ "productId": 1 })).await;
+    let (look, line) = (format!("GET /cart/{}", ada.id), format!("/cart/{}/items", ada.id));
+    let (add, set) = (format!("POST {line}"), format!("PUT {line}/1"));
+    let empty = format!("DELETE /cart/{}", ada.id);
+    let (one, nine) = (json!({ "productId": 1 }), json!({ "quantity": 9 }));
+    let stranger = shop.clerk(7, &[serve::CATALOG_WRITE]);
+    let reader = shop.clerk(8, &[serve::ORDERS_READ]);
+    let writer = shop.clerk(9, &[serve::ORDERS_WRITE]);
+    for (who, seen, changed) in [
+        (&stranger, (404, "not_found"), (404, "not_found")),
+        (&reader, (200, ""), (403, "forbidden")),
+    ] {
+        assert_eq!(shop.call(who, &look, Value::Null).await.told(), seen);
+        assert_eq!(shop.call(who, &add, one.clone()).await.told(), changed);
+        assert_eq!(shop.call(who, &set, nine.clone()).await.told(), changed);
+        assert_eq!(shop.call(who, &empty, Value::Null).await.told(), changed);
+    }
+    let refused = shop.call(&reader, &add, one.clone()).await;
+    assert!(
+        refused.body["detail"].as_str().unwrap().contains("orders:write"),
+        "{refused:?}"
+    );
+
+    shop.call(&writer, &add, one.clone()).await;
+    shop.call(&writer, &set, nine).await;
+    shop.call(&writer, &empty, Value::Null).await;
+    let own = shop.call(&writer, "POST /cart", one).await;
+    assert_eq!(own.status, 201);
+    let stored = shop.db.read(|tx| store::outbox_after(tx, 0, 100)).await.unwrap();
+    let quantities: Vec<(Value, Value)> = stored
+        .iter()
+        .map(|stored| {
+            let event = &stored.event;
+            assert_eq!((&*event.kind, &event.actor), ("StaffAction", &writer.id.to_string()));
+            let data: Value = serde_json::from_str(&event.data).unwrap();
+            assert_eq!(data["action"], "cart.update");
+            let quantity = |side: &str| data[side]["lines"][0]["quantity"].clone();
+            (quantity("before"), quantity("after"))
+        })
+        .collect();
+    assert_eq!(
+        quantities,
+        [(json!(1), json!(2)), (json!(2), json!(9)), (json!(9), Value::Null)],
+        "what clerks do to others' carts, and nothing else"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use axum::body::Body;
 use base::{Clock, Id, Ids, SessionId, UserId};
 use http::{HeaderMap, Request};
 use serde_json::Value;
-use serve::{Keys, Role};
+use serve::{Keys, Permission, Permissions, Role};
 use store::{Db, Engine, Settings};
 use testkit::service::ask;
 use wire::Peer;
@@ -69,6 +69,15 @@ impl Shop {
         let (token, _) = self
             .keys
             .sign_user(id, role, SessionId::from_bits(number), Duration::from_secs(900));
+        Person { id, token }
+    }
+
+    /// A clerk with these permissions.
+    pub(crate) fn clerk(&self, number: u128, permissions: &[Permission]) -> Person {
+        let (id, session) = (UserId::from_bits(number), SessionId::from_bits(number));
+        let permissions: Permissions = permissions.iter().copied().collect();
+        let time = Duration::from_secs(900);
+        let (token, _) = self.keys.sign_permitted(id, Role::Staff, permissions, session, time);
         Person { id, token }
     }
 
