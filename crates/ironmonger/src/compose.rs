@@ -11,14 +11,12 @@ use anyhow::{Context as _, Result, bail};
 use axum::Router;
 use base::{Clock, Ids};
 use mail::Mailer;
-use serve::{Declared, Deps, Keys, Mode, Part, Peers, Secret, Shop, Stop};
+use serve::{Declared, Deps, Mode, Part, Peers, Shop, Stop};
 use store::{Db, Engine, Migration, Settings};
 use wire::{Late, Peer};
 
 use crate::config::{Config, SERVICES};
-
-/// Who made our tokens.
-const ISSUER: &str = "ironmonger";
+use crate::{edge, signing};
 
 /// Services that emit events, each with those that listen to it beside the log.
 const EMITTERS: [(&str, &[&str]); 5] = [
@@ -92,7 +90,7 @@ pub fn addresses(config: &Config, services: &[&'static str]) -> Vec<(&'static st
 
 /// What every service is built from.
 pub fn deps(config: &Config, clock: Clock, ids: Ids, peers: Peers) -> Result<Deps> {
-    let keys = Keys::new(&secret(config), &[], ISSUER, clock.clone(), ids.clone());
+    let keys = signing::keys(config, clock.clone(), ids.clone())?;
     let mode = if config.flag("production") {
         Mode::Production
     } else {
@@ -132,23 +130,6 @@ fn mailer(config: &Config, mode: Mode, clock: &Clock) -> Result<Mailer> {
         authority: authority.as_deref(),
     };
     Ok(Mailer::smtp(&mail::Smtp::read(&settings)?, clock.clone()))
-}
-
-fn secret(config: &Config) -> Secret {
-    match config.text("secrets.jwt_secret") {
-        "" => {
-            let hex = config.text("secrets.signing_key");
-            let mut seed = [0u8; 32];
-            for (byte, at) in seed.iter_mut().zip((0..hex.len()).step_by(2)) {
-                *byte = hex
-                    .get(at..at + 2)
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-                    .unwrap_or_default();
-            }
-            Secret::Ed25519(seed)
-        }
-        shared => Secret::Shared(shared.as_bytes().to_vec()),
-    }
 }
 
 /// Where the services are: those of `local` in this process, others at their addresses.
@@ -218,7 +199,7 @@ pub async fn compose_with(
             true => parts.iter().flat_map(|part| part.declared.clone()).collect(),
             false => Box::pin(declared()).await?,
         };
-        parts.push(gateway::build(&deps, gateway_config(config, declared))?);
+        parts.push(gateway::build(&deps, edge::gateway(config, declared))?);
     }
     if !services.contains(&"identity")
         && let Some(part) = parts.pop()
@@ -230,15 +211,6 @@ pub async fn compose_with(
         lates[part.name].set((seams.router)(part.name, part.router.clone()));
     }
     Ok(Composed { parts, deps })
-}
-
-fn gateway_config(config: &Config, declared: Vec<Declared>) -> gateway::Config {
-    gateway::Config {
-        origins: config.texts("web.origins"),
-        tls: config.flag("web.tls"),
-        declared,
-        version: env!("CARGO_PKG_VERSION").into(),
-    }
 }
 
 /// The routes of all services, for the API's document: as built on empty databases in memory.
@@ -286,10 +258,18 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
     let webhook_secret = config.text("secrets.webhook_secret").as_bytes().to_vec();
     let part = match service {
         "identity" => {
+            if config.flag("production") && deps.mail.can_send() && config.text("web.public_url").is_empty() {
+                bail!(
+                    "`web.public_url` is needed: mails hold links, and nobody but this machine knows its own address"
+                );
+            }
             let settings = identity::Config {
                 access_lifetime: seconds("tokens.access_minutes", 60),
                 refresh_lifetime: seconds("tokens.refresh_days", 24 * 60 * 60),
                 password_min: config.number("passwords.minimum").unsigned_abs() as usize,
+                reset_lifetime: seconds("passwords.reset_minutes", 60),
+                tries_per_minute: config.number("limits.account_tries_per_minute"),
+                public_url: config.public_url(),
                 ..identity::Config::default()
             };
             let (email, password) = (config.text("admin.email"), config.text("admin.password"));
@@ -298,7 +278,11 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
             }
             identity::build(deps.clone(), db.clone(), settings).await?
         }
-        "catalog" => catalog::build(deps.clone(), db.clone(), catalog::Config::default()).await?,
+        "catalog" => {
+            // Derived data of this process, wherever its database is.
+            let search = (!matches!(place, Place::Memory)).then(|| config.data().join("search"));
+            catalog::build(deps.clone(), db.clone(), catalog::Config { search }).await?
+        }
         "cart" => cart::build(deps.clone(), db.clone(), cart::Config::default()).await?,
         "orders" => {
             let settings = orders::Config {
@@ -321,10 +305,15 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
             .await
         }
         "simulated" => {
+            let webhooks = match config.text("payments.webhook_url") {
+                "" => None,
+                url => Some(payments::simulated::Address::read(url).map_err(anyhow::Error::msg)?),
+            };
             payments::simulated::build(
                 deps.clone(),
                 db.clone(),
                 payments::simulated::Config {
+                    webhooks,
                     webhook_secret,
                     ..Default::default()
                 },

@@ -258,7 +258,7 @@ pub async fn ownership(app: &App, order: Ref) -> Result<Ownership, Error> {
 
 /// Pays a pending order, or tries a declined payment again.
 pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error> {
-    let order = find(app, pay.order).await?;
+    let order = find(app, pay.order.clone()).await?;
     if order.user != pay.user && !pay.staff {
         return Err(Error::NotTheirs);
     }
@@ -274,6 +274,18 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
     {
         return Err(Error::AmountDiffers(due));
     }
+    payable(&order)?;
+    // It waited to be paid when this call came. Should somebody else's try, or the provider's own word of it, pay it
+    // meanwhile, then this call has joined that one.
+    let id = order.id;
+    match pay_waiting(app, cx, order, pay).await {
+        Err(Error::AlreadyPaid) => find(app, Ref::Order(id)).await,
+        done => done,
+    }
+}
+
+/// Pays an order that waited to be paid a moment ago.
+async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Result<Order, Error> {
     // Somebody may be paying just now: their outcome comes first.
     let order = match app.drives.begin(order.id) {
         Err(_) => drive::run(app, cx, order.id).await?,

@@ -37,6 +37,12 @@ pub enum Error {
     /// Not an amount.
     #[error("{0}")]
     BadAmount(String),
+    /// A reason that nobody reads to its end.
+    #[error("a reason of more than {max} characters")]
+    LongReason {
+        /// The longest that is taken.
+        max: usize,
+    },
     /// A webhook that is not believed.
     #[error(transparent)]
     Unsigned(#[from] Unsigned),
@@ -78,6 +84,8 @@ impl From<Error> for Problem {
                     .with("currency", left.currency)
             }
             Error::BadAmount(why) => Problem::invalid("The amount cannot be refunded.").field("/amount", why),
+            Error::LongReason { max } => Problem::invalid("The reason is too long.")
+                .field("/reason", format!("must have at most {max} characters")),
             Error::Unsigned(why) => {
                 tracing::warn!(%why, "a webhook was refused");
                 Problem::new(

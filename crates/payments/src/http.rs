@@ -9,7 +9,7 @@ use api::payments::{NewRefund, Pay, Payment, Process, Standing};
 use axum::extract::{Request, State};
 use base::OrderId;
 use http::StatusCode;
-use serve::{Body, Created, In, Json, Path, Query, Reply, Rights, Route, Routes, Staff, User, Write};
+use serve::{Bearer, Body, Created, In, Json, May, Path, PaymentsWrite, Query, Reply, Rights, Route, Routes, Write};
 use wire::Problem;
 
 use crate::{App, Error, actions};
@@ -50,7 +50,7 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
         )
         .add(
             Route::post("/payments/{id}/refund", refund)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::PAYMENTS_WRITE))
                 .param("id", "The payment's id, or the order's id or number.")
                 .takes::<NewRefund>()
                 .gives::<Payment>(200)
@@ -104,24 +104,29 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
         )
 }
 
-async fn process(State(app): Here, In(cx): In, User(caller): User, write: Write<Process>) -> Answer<Reply<Payment>> {
+async fn process(
+    State(app): Here,
+    In(cx): In,
+    Bearer(caller): Bearer,
+    write: Write<Process>,
+) -> Answer<Reply<Payment>> {
     let paid = actions::process(&app, &cx, &caller, write.body, write.once).await?;
     Ok(Created::new(format!("/api/payments/{}", paid.value.id), paid.value).replayed(paid.replayed))
 }
 
-async fn show(State(app): Here, In(cx): In, User(caller): User, Path(id): Path<String>) -> Answer<Json<Payment>> {
+async fn show(State(app): Here, In(cx): In, Bearer(caller): Bearer, Path(id): Path<String>) -> Answer<Json<Payment>> {
     Ok(Json(actions::show(&app, &cx, &caller, &Ref::new(&id)).await?))
 }
 
 async fn refund(
     State(app): Here,
     In(cx): In,
-    Staff(clerk): Staff,
+    clerk: May<PaymentsWrite>,
     Path(id): Path<String>,
     write: Write<NewRefund>,
 ) -> Answer<Reply<Payment>> {
     Ok(
-        actions::refund(&app, &cx, &clerk, &Ref::new(&id), write.body, write.once)
+        actions::refund(&app, &cx, &clerk.0, &Ref::new(&id), write.body, write.once)
             .await?
             .into(),
     )

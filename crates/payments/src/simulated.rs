@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Ids};
-use wire::Peer;
 
 use crate::signature::Signer;
 
@@ -32,6 +31,7 @@ pub(crate) use webhooks::send_due;
 pub use adapter::Adapter;
 pub use client::{Charge, ChargeStatus, Client, Line, NewCharge, NewRefund, Statement, StatementQuery};
 pub use domain::{TOKEN_DECLINED, TOKEN_DEFAULT, TOKEN_FLAKY, TOKEN_INSUFFICIENT, TOKEN_LATE, TOKEN_SLOW};
+pub use webhooks::Address;
 
 /// The part's name, which is also the prefix of its tables.
 pub const NAME: &str = "simulated";
@@ -55,8 +55,8 @@ pub struct Config {
     pub slow: Duration,
     /// How long `tok_timeout_then_captured` takes.
     pub late: Duration,
-    /// Where outcomes are told by webhook (the payments service); nowhere by default.
-    pub webhooks: Option<Peer>,
+    /// Where outcomes are told by webhook; nowhere by default.
+    pub webhooks: Option<Address>,
     /// What webhooks are signed with; the same as the shop's.
     pub webhook_secret: Vec<u8>,
 }

@@ -28,7 +28,7 @@ impl Fleet {
     /// Starts the shop and waits until all of it is ready.
     ///
     /// `data` is the folder of all its processes; `database` a PostgreSQL URL, or `None` for SQLite files in that
-    /// folder; `env` goes to every process.
+    /// folder; `env` goes to every process, with `{gateway}` in it for the gateway's address.
     ///
     /// # Panics
     /// As [`Process::wait_ready`] does.
@@ -38,7 +38,9 @@ impl Fleet {
         if let Some(database) = database {
             common.push(("IRONMONGER_DATABASE_URL".into(), database.into()));
         }
-        common.extend(env.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        let gateway = url(&ports, "gateway");
+        let filled = env.iter().map(|(name, value)| (name.to_string(), value.replace("{gateway}", &gateway)));
+        common.extend(filled);
         let options = |services: &[&str], env: Vec<(String, String)>| Options {
             data: data.clone(),
             services: services.iter().map(|service| service.to_string()).collect(),

@@ -14,6 +14,9 @@ use crate::provider::{Fault, GiveBack};
 use crate::store::{self, Change};
 use crate::{App, Error};
 
+/// The longest reason for a refund, in characters: a few sentences.
+const REASON_MAX: usize = 500;
+
 /// Refunds a payment (named by itself or its order), in full or in part. With a key, a retry or a twin joins the
 /// same refund and gets the payment as it then stands.
 pub(crate) async fn refund(
@@ -24,10 +27,18 @@ pub(crate) async fn refund(
     wanted: NewRefund,
     once: Option<Once>,
 ) -> Result<Answered<api::payments::Payment>, Error> {
+    if wanted
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.chars().count() > REASON_MAX)
+    {
+        return Err(Error::LongReason { max: REASON_MAX });
+    }
     let turn = Turn::of_request(app, cx);
     let payment = show::find(app, cx, clerk, named).await?;
     let (id, now) = (payment.id, app.clock.now());
     let (refund, cause) = (app.ids.next::<RefundId>(now), cause_of(cx));
+    let by = clerk.actor();
     let resume_at = now.after(app.config.lease);
     let begun = app.db.write_once(once, move |tx| {
         let payment = store::payment(tx, id)?.ok_or(Error::NoSuchPayment)?;
@@ -59,6 +70,19 @@ pub(crate) async fn refund(
                 ..Change::default()
             },
         )?;
+        let given_back = serde_json::json!({
+            "order": payment.order,
+            "refund": refund.id,
+            "amount": Money::new(amount, payment.due.currency).amount(),
+            "currency": payment.due.currency,
+        });
+        let deed = bus::Deed {
+            action: "payment.refund",
+            subject: &id.to_string(),
+            before: None,
+            after: Some(given_back),
+        };
+        bus::audit(tx, &by, &cause.request_id, deed)?;
         Ok::<_, Error>(refund.id)
     });
     let begun = begun.await?;

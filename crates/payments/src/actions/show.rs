@@ -6,7 +6,7 @@ use api::audit::{AUDIT_PAGE, AuditedPayment};
 use api::orders::PayOrder;
 use api::payments::{self as wire_types, Pay, Process, Standing};
 use base::{Money, OrderId, PaymentId};
-use serve::Caller;
+use serve::{Caller, PAYMENTS_READ, PAYMENTS_WRITE};
 use wire::{Cx, Problem};
 
 use super::{pay, standing};
@@ -29,7 +29,7 @@ pub(crate) async fn process(
     let asked = PayOrder {
         order: process.order_id,
         user: caller.id,
-        staff: caller.is_staff(),
+        staff: caller.may(PAYMENTS_WRITE),
         method: process.payment_method,
         token: process.payment_token,
         amount: process.amount,
@@ -61,7 +61,7 @@ async fn mark(app: &App, cx: &Cx, caller: &Caller, order: &Ref, once: Once) -> R
         .orders
         .ownership(cx, order)
         .await?
-        .filter(|owned| caller.may_see(owned.user, serve::PAYMENTS_READ))
+        .filter(|owned| caller.may_see(owned.user, PAYMENTS_WRITE))
     else {
         return Ok(None);
     };
@@ -122,20 +122,22 @@ pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Re
         Ref::Order(order) => of_order(app, *order).await?,
         Ref::Number(_) => {
             let owned = app.orders.ownership(cx, named).await?.ok_or(Error::NoSuchPayment)?;
-            of_order(app, owned.order).await?.filter(|_| caller.may_see(owned.user, serve::PAYMENTS_READ))
+            of_order(app, owned.order)
+                .await?
+                .filter(|_| caller.may_see(owned.user, PAYMENTS_READ))
         }
         _ => None,
     };
     let payment = found
         .filter(|payment| payment.user.is_some())
         .ok_or(Error::NoSuchPayment)?;
-    if payment.user.is_some_and(|user| caller.may_see(user, serve::PAYMENTS_READ)) {
+    if payment.user.is_some_and(|user| caller.may_see(user, PAYMENTS_READ)) {
         return Ok(payment);
     }
     // A guest's order may have become the caller's since it was paid; orders knows.
     let owned = app.orders.ownership(cx, &Ref::Order(payment.order)).await?;
     owned
-        .filter(|owned| caller.may_see(owned.user, serve::PAYMENTS_READ))
+        .filter(|owned| caller.may_see(owned.user, PAYMENTS_READ))
         .map(|_| payment)
         .ok_or(Error::NoSuchPayment)
 }
