@@ -1,238 +1,291 @@
-//! What every request passes at the edge, there and back, and the hop to its service.
+//! What every request passes at the edge, there and back.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use base::{Clock, Ids};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serve::{BODY_MAX, Deps, Doorman, chassis};
+use base::{Clock, Id as _, Ids};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serve::{Addresses, BODY_MAX, Deps, Doorman, Holder, Mode, Slow, Who, chassis};
 use tokio::time::Instant;
-use tower::service_fn;
-use wire::{Cx, Peer, Problem};
+use wire::{Cx, Problem};
 
+use crate::access;
+use crate::caching::Caching;
+use crate::client::Proxies;
 use crate::compress;
 use crate::cors::Cors;
-use crate::table::service_of;
+use crate::forward::CallerAt;
+use crate::hosts::Hosts;
+use crate::known::{self, Known};
+use crate::limits::{Class, Left, Limits, Whose};
+use crate::sealed::SealKeys;
+use crate::sealing;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Nothing of an answer is to be run or framed; pages bring a policy of their own.
 const CSP: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-/// Headers that belong to one connection (RFC 9110, 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// A year, as browsers' preload lists want it at least.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+/// Every method that some address here knows.
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+/// Asked every few seconds by balancers, and never counted.
+const PROBES: [&str; 3] = ["/health", "/healthz", "/ready"];
 
 /// What the edge knows.
 pub(crate) struct Edge {
-    door: Doorman,
-    clock: Clock,
-    ids: Ids,
-    cors: Cors,
-    tls: bool,
+    pub(crate) door: Doorman,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) cors: Cors,
+    pub(crate) hosts: Hosts,
+    pub(crate) proxies: Proxies,
+    pub(crate) limits: Limits,
+    pub(crate) routes: Addresses<Known>,
+    /// Opens sealed bodies; none: there are no such.
+    pub(crate) seal: Option<SealKeys>,
+    pub(crate) tls: bool,
+    pub(crate) mode: Mode,
 }
 
 impl Edge {
-    pub(crate) fn new(deps: &Deps, cors: Cors, tls: bool) -> Self {
+    pub(crate) fn of(deps: &Deps, cors: Cors, config: &crate::Config, seal: Option<SealKeys>) -> Self {
         Self {
             door: Doorman::new(deps),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
             cors,
-            tls,
+            hosts: Hosts::new(&config.hosts),
+            proxies: config.proxies.clone(),
+            limits: Limits::new(config.quotas, deps.clock.clone()),
+            routes: known::routes(&config.declared),
+            seal,
+            tls: config.tls,
+            mode: deps.mode,
         }
     }
 }
 
+/// What is remembered of a request for its answer.
+struct About {
+    began: Instant,
+    origin: Option<HeaderValue>,
+    /// Nothing under `/api/auth/` is timed: time may tell of secrets.
+    timed: bool,
+    known: Option<Known>,
+    client: Option<IpAddr>,
+    class: Class,
+    slow: Option<Slow>,
+    logged: Option<(Method, &'static str)>,
+}
+
 /// The way in and out.
-pub(crate) async fn pass(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    let began = now();
+pub(crate) async fn pass(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     // 1. Browsers ask before they call; nobody has to be known for that.
     if let Some(answer) = edge.cors.preflight(request.method(), request.headers()) {
         return answer;
     }
-    let origin = request.headers().get(header::ORIGIN).cloned();
-    let timed = !request.uri().path().starts_with("/api/auth/");
-    let logged =
-        tracing::enabled!(tracing::Level::INFO).then(|| (request.method().clone(), nameless(request.uri().path())));
-    // 2. Who calls, and the context; both go on with the request.
-    let found = edge
-        .door
-        .identify(request.method(), request.uri().path(), request.headers())
-        .await;
-    let who = found.as_ref().cloned().unwrap_or_default();
-    let cx = chassis::context(request.headers(), &who, &edge.clock, &edge.ids, chassis::REQUEST_TIME);
-    // 3. Refusals that need no service.
-    let refused = found.err().or_else(|| too_large(&request));
-    let response = match refused {
-        Some(problem) => {
-            serve::drain(request.into_body()).await;
-            problem.into_response()
-        }
-        None => {
-            request.extensions_mut().insert(who);
-            request.extensions_mut().insert(cx.clone());
-            // 4. Compression stands inside the headers below, so that they are the same for all answers.
-            compress::run(request, next).await
-        }
-    };
+    let about = edge.look_at(&request);
+    let (response, cx, left) = edge.answer(&about, request, next).await;
     let mut response = chassis::told(response, &cx);
-    // 5. What browsers and operators need to know of every answer.
-    let spent = began.elapsed();
-    let out = response.headers_mut();
-    out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    out.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("strict-origin-when-cross-origin"),
-    );
-    out.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
-    if edge.tls {
-        out.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            HeaderValue::from_static("max-age=31536000"),
-        );
+    edge.dress(&about, left, &mut response);
+    match about.logged {
+        None => response,
+        Some((method, path)) => {
+            let line = access::Line {
+                method,
+                path,
+                status: response.status().as_u16(),
+                request_id: cx.request_id().to_owned(),
+                began: about.began,
+            };
+            access::told(line, response)
+        }
     }
-    edge.cors.permit(origin.as_ref(), out);
-    if timed && let Ok(value) = HeaderValue::try_from(format!("total;dur={:.3}", spent.as_secs_f64() * 1e3)) {
-        out.insert(SERVER_TIMING, value);
+}
+
+impl Edge {
+    fn look_at(&self, request: &Request) -> About {
+        let (method, path) = (request.method(), request.uri().path());
+        let known = self.routes.find(method, path).copied();
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        About {
+            began: now(),
+            origin: request.headers().get(header::ORIGIN).cloned(),
+            timed: !path.starts_with("/api/auth/"),
+            client: peer.map(|peer| self.proxies.client(peer.0.ip(), request.headers())),
+            class: Class::of(method, known.is_some_and(|known| known.sign_in)),
+            slow: request.extensions().get::<Slow>().cloned(),
+            logged: access::is_on().then(|| (method.clone(), known::logged(known.as_ref(), path))),
+            known,
+        }
     }
-    // 6. One line in the log; no query, no address, nobody's name.
-    if let Some((method, path)) = logged {
-        let (status, micros) = (response.status().as_u16(), spent.as_micros() as u64);
-        tracing::info!(%method, path, status, micros, request_id = cx.request_id(), "answered");
+
+    async fn answer(&self, about: &About, request: Request, next: Next) -> (Response, Cx, Option<Left>) {
+        // 2. The address's limit, before anything is done for the caller: a forged token costs a signature.
+        let mut left = self.left_at(about, request.uri().path()).await;
+        let mut refused = left.and_then(|left| self.refusal(about, left));
+        // 3. Who calls, and the context; both go on with the request.
+        let mut who = Who::default();
+        if refused.is_none() {
+            let (method, path) = (request.method(), request.uri().path());
+            match self.door.identify(method, path, request.headers()).await {
+                Ok(found) => who = found,
+                Err(problem) => refused = Some(problem),
+            }
+        }
+        let time = about
+            .known
+            .and_then(|known| known.time)
+            .unwrap_or(chassis::REQUEST_TIME);
+        let cx = chassis::context(request.headers(), &who, &self.clock, &self.ids, time);
+        // 4. The person's own limit, wherever they call from.
+        if refused.is_none()
+            && let Some(own) = self.left_of(about, &who).await
+        {
+            refused = self.refusal(about, own);
+            left = Some(own.tighter(left));
+        }
+        // 5. Refusals that need no service, and sealed bodies.
+        if let Some(problem) = refused.or_else(|| self.misfit(about, &request)) {
+            return (refuse(problem, request).await, cx, left);
+        }
+        if *request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return (
+                (StatusCode::NO_CONTENT, [(header::ALLOW, METHODS)]).into_response(),
+                cx,
+                left,
+            );
+        }
+        let opened = match &self.seal {
+            Some(keys) if takes_sealed(about, &request) => sealing::opened(keys, request).await,
+            _ => Ok(request),
+        };
+        let mut request = match opened {
+            Ok(request) => request,
+            Err(problem) => return (problem.into_response(), cx, left),
+        };
+        self.tell(about, &mut request, who, &cx);
+        // 6. Compression stands inside the headers of `dress`, so that these are the same for all answers.
+        let response = compress::run(request, next).await;
+        let slow = about.slow.as_ref().is_some_and(Slow::was);
+        (if slow { too_slow() } else { response }, cx, left)
+    }
+
+    async fn left_at(&self, about: &About, path: &str) -> Option<Left> {
+        if PROBES.contains(&path) {
+            return None;
+        }
+        Some(self.limits.take(about.class, Whose::at(about.client?)).await)
+    }
+
+    async fn left_of(&self, about: &About, who: &Who) -> Option<Left> {
+        match who.0.as_deref()? {
+            Holder::User(caller) => Some(self.limits.take(about.class, Whose::Person(caller.id.bits())).await),
+            Holder::Service(_) => None,
+        }
+    }
+
+    /// The refusal of somebody who asks too much. A developer's own machine is counted, but not refused.
+    fn refusal(&self, about: &About, left: Left) -> Option<Problem> {
+        let at_home = self.mode == Mode::Development && about.client.is_none_or(|client| client.is_loopback());
+        left.refusal().filter(|_| !at_home)
+    }
+
+    fn misfit(&self, about: &About, request: &Request) -> Option<Problem> {
+        self.hosts
+            .refusal(request)
+            .or_else(|| unspoken(request.method()))
+            .or_else(|| too_large(about, request))
+    }
+
+    /// What goes on with the request: who calls and from where, the context, who may keep the answer.
+    fn tell(&self, about: &About, request: &mut Request, who: Who, cx: &Cx) {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let public = about.known.is_some_and(|known| known.public);
+        let caching = Caching::of(request.uri().path(), reads, public, who.0.is_some());
+        let extensions = request.extensions_mut();
+        if let Some(client) = about.client {
+            extensions.insert(CallerAt(client));
+            let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+            if peer.is_some_and(|peer| peer != client) {
+                // Services of this process look at the connection's end.
+                extensions.insert(ConnectInfo(SocketAddr::new(client, 0)));
+            }
+        }
+        extensions.insert(caching);
+        extensions.insert(who);
+        extensions.insert(cx.clone());
+    }
+
+    /// What browsers and operators need to know of every answer.
+    fn dress(&self, about: &About, left: Option<Left>, response: &mut Response) {
+        let out = response.headers_mut();
+        out.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        out.insert(header::REFERRER_POLICY, REFERRER);
+        out.entry(header::CONTENT_SECURITY_POLICY).or_insert(CSP);
+        if self.tls {
+            out.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+        if let Some(left) = left {
+            self.limits.tell(left, out);
+        }
+        self.cors.permit(about.origin.as_ref(), out);
+        let ms = about.began.elapsed().as_secs_f64() * 1e3;
+        if about.timed
+            && let Ok(value) = HeaderValue::try_from(format!("total;dur={ms:.3}"))
+        {
+            out.insert(SERVER_TIMING, value);
+        }
+    }
+}
+
+/// The refusal, once what the caller still sends has been read, so that they hear it.
+async fn refuse(problem: Problem, request: Request) -> Response {
+    serve::drain(request.into_body()).await;
+    let mut response = problem.into_response();
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(header::ALLOW, METHODS);
     }
     response
 }
 
-/// A path without the e-mail addresses in it: users may be named by theirs, and the log holds nobody's.
-fn nameless(path: &str) -> String {
-    let hidden = |part: &str| part.contains('@') || part.to_ascii_lowercase().contains("%40");
-    let parts = path.split('/').map(|part| if hidden(part) { "…" } else { part });
-    parts.collect::<Vec<_>>().join("/")
+/// TRACE would answer with what proxies added to a request, CONNECT would make one of us.
+fn unspoken(method: &Method) -> Option<Problem> {
+    let detail = "The shop does not speak this method.";
+    let problem = || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    matches!(*method, Method::TRACE | Method::CONNECT).then(problem)
 }
 
 /// Bodies that say that they are too large are refused before they are sent. Imports stream, however long.
-fn too_large(request: &Request) -> Option<Problem> {
-    let told = request
-        .headers()
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse::<u64>()
-        .ok()?;
-    let streamed = request.uri().path().ends_with("/import");
-    (told > BODY_MAX as u64 && !streamed).then(serve::too_large)
+fn too_large(about: &About, request: &Request) -> Option<Problem> {
+    let told = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    let streamed = about.known.is_some_and(|known| known.raw) || request.uri().path().ends_with("/import");
+    (told.parse::<u64>().ok()? > BODY_MAX as u64 && !streamed).then(serve::too_large)
 }
 
-/// Hands a request to the service that the table names.
-pub(crate) fn proxy(
-    deps: &Deps,
-) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
-    let peers: HashMap<&str, Peer> = crate::table::TABLE
-        .iter()
-        .map(|(_, name)| (*name, deps.peers.peer(name)))
-        .collect();
-    let peers = Arc::new(peers);
-    service_fn(move |request: Request| {
-        let peers = peers.clone();
-        async move {
-            let peer = service_of(request.uri().path()).and_then(|name| peers.get(name));
-            Ok(match peer {
-                Some(peer) => forward(peer, request).await.unwrap_or_else(IntoResponse::into_response),
-                None => chassis::unknown().await.into_response(),
-            })
-        }
-    })
+/// Webhooks of providers are signed over their bytes as they are, files are no JSON, and the two calls of a developer
+/// take sealed texts themselves.
+fn takes_sealed(about: &About, request: &Request) -> bool {
+    let path = request.uri().path();
+    let raw = about.known.is_some_and(|known| known.raw);
+    !raw && !path.contains("/webhooks/") && !path.starts_with("/api/dev/") && !request.body().is_end_stream()
 }
 
-async fn forward(peer: &Peer, mut request: Request) -> Result<Response, Problem> {
-    // Nobody tells from outside where they are: failed sign-ins are counted by it.
-    request.headers_mut().remove(&wire::header::CLIENT_ADDRESS);
-    if peer.is_local() {
-        return peer.forward(request).await;
-    }
-    let cx = request.extensions().get::<Cx>().cloned();
-    prepare(&mut request, cx.as_ref());
-    let due = cx
-        .and_then(|cx| cx.deadline())
-        .unwrap_or_else(|| now() + chassis::REQUEST_TIME);
-    let answer = tokio::time::timeout_at(due, peer.forward(request)).await;
-    let late = || Problem::unavailable("The answer took too long. What was begun goes on; please ask again.");
-    let mut response = answer.unwrap_or_else(|_| Err(late()))?;
-    strip(response.headers_mut());
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Problem::unavailable("A service answered with another protocol."));
-    }
-    Ok(response)
+fn too_slow() -> Response {
+    let detail = "The body came too slowly. Please send it again.";
+    let mut response = Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", detail).into_response();
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
-/// What another process needs to be told by headers, and what it must not be.
-fn prepare(request: &mut Request, cx: Option<&Cx>) {
-    let address = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
-    let headers = request.headers_mut();
-    strip(headers);
-    headers.remove(header::HOST);
-    let mut put = |name, text: &str| {
-        if let Ok(value) = HeaderValue::from_str(text) {
-            headers.insert(name, value);
-        }
-    };
-    if let Some(cx) = cx {
-        put(wire::header::REQUEST_ID, cx.request_id());
-        if let Some(trace) = cx.traceparent() {
-            put(wire::header::TRACEPARENT, trace);
-        }
-    }
-    if let Some(address) = address {
-        let address = address.to_string();
-        put(FORWARDED_FOR, &address);
-        put(wire::header::CLIENT_ADDRESS, &address);
-    }
-}
-
-/// Takes out what belongs to one connection: the known headers, and those that `Connection` names.
-fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-#[allow(clippy::disallowed_methods)] // Durations and deadlines are of the runtime's clock, which tests can pause.
+#[allow(clippy::disallowed_methods)] // Durations are of the runtime's clock, which tests can pause.
 fn now() -> Instant {
     Instant::now()
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_log_names_no_address() {
-        let check = |path, logged| assert_eq!(super::nameless(path), logged);
-        check("/api/users/ada@example.com", "/api/users/…");
-        check("/api/users/ada%40example.com/export", "/api/users/…/export");
-        check("/api/products/tea", "/api/products/tea");
-        check("/", "/");
-    }
 }

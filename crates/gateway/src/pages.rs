@@ -10,7 +10,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
-use serve::{Deps, In, Keys, chassis, openapi};
+use serve::{Deps, In, Keys, openapi};
 use wire::{Cx, Peer, Problem};
 
 use crate::Config;
@@ -23,6 +23,20 @@ const PAGE_CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'",
 );
+
+/// Every address that is answered here.
+pub(crate) const PATHS: [&str; 10] = [
+    "/",
+    "/health",
+    "/healthz",
+    "/ready",
+    "/favicon.ico",
+    "/openapi.json",
+    "/docs",
+    "/docs/",
+    "/docs/app.js",
+    "/docs/app.css",
+];
 
 const DOCS: &str = include_str!("docs/index.html");
 const DOCS_SCRIPT: &str = include_str!("docs/app.js");
@@ -64,7 +78,6 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
             get(|| file("text/css; charset=utf-8", Bytes::from_static(DOCS_STYLE.as_bytes()))),
         )
         .route("/.well-known/jwks.json", get(move || jwks(keys.clone())))
-        .method_not_allowed_fallback(chassis::other_method)
 }
 
 /// Names the shop and where to go on, to people as a page and to programs as JSON.

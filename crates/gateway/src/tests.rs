@@ -1,5 +1,7 @@
 //! The edge with one service behind it, in this process and in another.
 
+mod guarding;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +17,7 @@ use wire::{Late, Peer};
 use super::*;
 
 const ORIGIN: &str = "https://shop.example";
+const SECRET: &str = "a secret of the test, long enough";
 
 async fn products() -> serve::Json<Vec<String>> {
     serve::Json(vec!["a product with a name".to_owned(); 100])
@@ -36,6 +39,7 @@ fn catalog(deps: &Deps) -> Part {
         .add(Route::get("/products", products).gives::<Vec<String>>(200))
         .add(Route::get("/products/{id}", one))
         .add(Route::post("/products", echo).rights(Rights::Staff))
+        .add(Route::post("/products/webhooks/{who}", |body: String| async { body }).takes_text("application/json"))
         .add(Route::get("/internal/secret", || async { "secret" }));
     Part::new("catalog", &deps.of("catalog"), routes.finish(()), None)
 }
@@ -64,11 +68,17 @@ fn deps(peers: Peers) -> Deps {
 }
 
 fn gateway_of(deps: Deps, declared: Vec<serve::Declared>) -> Town {
+    gateway_with(deps, declared, Config::default())
+}
+
+fn gateway_with(deps: Deps, declared: Vec<serve::Declared>, change: Config) -> Town {
     let config = Config {
         origins: vec![ORIGIN.to_owned()],
         tls: true,
         declared,
         version: "1".to_owned(),
+        encryption_key: Some(SECRET.to_owned()),
+        ..change
     };
     Town {
         router: build(&deps, config).unwrap().router,

@@ -1,0 +1,138 @@
+//! The hop from the edge to a service: a router of this process, or a connection to another one.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serve::{Deps, chassis};
+use tokio::time::Instant;
+use tower::service_fn;
+use wire::{Cx, Peer, Problem};
+
+use crate::caching::{self, Caching};
+use crate::client::FORWARDED_FOR;
+use crate::table::service_of;
+
+/// Headers that belong to one connection (RFC 9110, 7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Where the edge found the caller to be; an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerAt(pub(crate) IpAddr);
+
+/// Hands a request to the service that the table names.
+pub(crate) fn proxy(
+    deps: &Deps,
+) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+    let peers: HashMap<&str, Peer> = crate::table::TABLE
+        .iter()
+        .map(|(_, name)| (*name, deps.peers.peer(name)))
+        .collect();
+    let peers = Arc::new(peers);
+    service_fn(move |request: Request| {
+        let peers = peers.clone();
+        async move {
+            let peer = service_of(request.uri().path()).and_then(|name| peers.get(name));
+            Ok(match peer {
+                Some(peer) => answered(peer, request).await,
+                None => chassis::unknown().await.into_response(),
+            })
+        }
+    })
+}
+
+/// The answer of the service, marked for caches.
+async fn answered(peer: &Peer, request: Request) -> Response {
+    let caching = request
+        .extensions()
+        .get::<Caching>()
+        .copied()
+        .unwrap_or(Caching::Nothing);
+    let asked = match caching {
+        Caching::Public => request.headers().get(header::IF_NONE_MATCH).cloned(),
+        _ => None,
+    };
+    let whole = *request.method() == Method::GET;
+    let response = forward(peer, request).await.unwrap_or_else(IntoResponse::into_response);
+    caching::marked(caching, asked, whole, response).await
+}
+
+async fn forward(peer: &Peer, mut request: Request) -> Result<Response, Problem> {
+    // Nobody tells from outside where they are: failed sign-ins are counted by it.
+    request.headers_mut().remove(&wire::header::CLIENT_ADDRESS);
+    if peer.is_local() {
+        return peer.forward(request).await;
+    }
+    let cx = request.extensions().get::<Cx>().cloned();
+    prepare(&mut request, cx.as_ref());
+    let due = cx
+        .and_then(|cx| cx.deadline())
+        .unwrap_or_else(|| now() + chassis::REQUEST_TIME);
+    let answer = tokio::time::timeout_at(due, peer.forward(request)).await;
+    let late = || Problem::unavailable("The answer took too long. What was begun goes on; please ask again.");
+    let mut response = answer.unwrap_or_else(|_| Err(late()))?;
+    strip(response.headers_mut());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Problem::unavailable("A service answered with another protocol."));
+    }
+    Ok(response)
+}
+
+/// What another process needs to be told by headers, and what it must not be.
+fn prepare(request: &mut Request, cx: Option<&Cx>) {
+    let address = request.extensions().get::<CallerAt>().map(|at| at.0);
+    let headers = request.headers_mut();
+    strip(headers);
+    headers.remove(header::HOST);
+    headers.remove(header::FORWARDED);
+    headers.remove(FORWARDED_FOR);
+    let mut put = |name, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(cx) = cx {
+        put(wire::header::REQUEST_ID, cx.request_id());
+        if let Some(trace) = cx.traceparent() {
+            put(wire::header::TRACEPARENT, trace);
+        }
+    }
+    if let Some(address) = address {
+        let address = address.to_string();
+        put(FORWARDED_FOR, &address);
+        put(wire::header::CLIENT_ADDRESS, &address);
+    }
+}
+
+/// Takes out what belongs to one connection: the known headers, and those that `Connection` names.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // Deadlines are of the runtime's clock, which tests can pause.
+fn now() -> Instant {
+    Instant::now()
+}
