@@ -3,8 +3,11 @@
 mod admin;
 mod doctor;
 mod import;
+mod keys;
+mod reindex;
 mod say;
 mod serve;
+mod users;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -114,6 +117,16 @@ enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
+    /// The keys that sign tokens: replace them, or show them
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// The people who have accounts
+    Users {
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
     /// Bring the databases up to date
     ///
     /// Serving does it as well; by itself it lets a release be prepared, and needs no server to be running on SQLite.
@@ -136,10 +149,48 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = ironmonger::doctor::REST_SECONDS)]
         rested: u64,
     },
+    /// Make the search index anew
+    ///
+    /// It is derived from the products and keeps itself up, so this is for when its folder was lost or is in doubt.
+    /// While a server runs on the data folder it does the work, and its searches go on meanwhile.
+    Reindex,
     /// Print the OpenAPI document of the shop's HTTP interface, as JSON
     ///
     /// A running shop answers it at /openapi.json, and shows it to people at /docs.
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a new key that signs from now on; nobody is signed out
+    ///
+    /// Works beside running servers and without: processes that serve from the data folder take the new key into use
+    /// within seconds. The former key is believed until the last token that it signed has expired.
+    Rotate {
+        /// Every process of this shop serves from this data folder, although the key is a setting
+        #[arg(long)]
+        here: bool,
+        /// Believe the former keys no more from now on, since they have leaked; who is signed in goes on with the
+        /// refresh token
+        #[arg(long)]
+        drop_former: bool,
+    },
+    /// Show which keys are believed, which one signs, and where they come from
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+enum UsersCommand {
+    /// Take accounts over from another system, from a CSV file
+    ///
+    /// Columns are found by name: email, username, name, first_name, last_name, phone, role (customer or staff),
+    /// password_hash (bcrypt's or Argon2id's; passwords themselves are not taken). People sign in with the password they
+    /// have, or set one by mail. Accounts that are there stay as they are, so a file may be imported again. Rows that are
+    /// refused are told with line and reason, and the exit code is 1.
+    Import {
+        /// The CSV file
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -174,9 +225,17 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Some(Command::Admin {
                 command: AdminCommand::Create { email, password },
             }) => admin::create(&mut config, &email, password).await,
+            Some(Command::Keys { command }) => match command {
+                KeysCommand::Rotate { here, drop_former } => keys::rotate(&mut config, here, drop_former),
+                KeysCommand::List => keys::list(&mut config),
+            },
+            Some(Command::Users {
+                command: UsersCommand::Import { file },
+            }) => users::import(&mut config, &file).await,
             Some(Command::Migrate) => migrate(&mut config).await,
             Some(Command::Config { .. }) => show(&config),
             Some(Command::Doctor { rested }) => doctor::run(&mut config, rested).await,
+            Some(Command::Reindex) => reindex::run(&mut config).await,
             Some(Command::Openapi) => openapi(&config).await,
         }
     })
@@ -205,6 +264,9 @@ fn log_to_stderr(config: &Config) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(config.text("log.level"));
     let filter =
         filter.with_context(|| format!("`log.level` ({}) is not a level or filter", config.origin("log.level")))?;
+    // A setting of its own, whatever the level of all else is.
+    let access = if config.flag("log.access") { "access=info" } else { "access=off" };
+    let filter = filter.add_directive(access.parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -249,7 +311,7 @@ impl Desk {
                 Peer::remote(service, &url).map_err(anyhow::Error::msg)
             };
             let peers = services.iter().map(remote).collect::<Result<Vec<_>>>()?;
-            let deps = compose::deps(config, Clock::system(), Ids::random(), ::serve::Peers::new(peers));
+            let deps = compose::deps(config, Clock::system(), Ids::random(), ::serve::Peers::new(peers))?;
             return Ok(Desk {
                 deps,
                 running: true,
@@ -309,7 +371,8 @@ fn show(config: &Config) -> Result<ExitCode> {
 }
 
 async fn openapi(config: &Config) -> Result<ExitCode> {
-    let declared = compose::declared().await?;
+    let mut declared = compose::declared().await?;
+    declared.extend(gateway::declared());
     let info = ::serve::openapi::Info {
         title: config.text("shop.name"),
         version: env!("CARGO_PKG_VERSION"),

@@ -28,15 +28,19 @@ pub const SERVICES: [&str; 8] = [
 ];
 
 /// Environment variables of other tools' custom, and the settings that they mean.
-const ALIASES: [(&str, &str); 3] = [
+const ALIASES: [(&str, &str); 4] = [
     ("ADMIN_EMAIL", "admin.email"),
     ("ADMIN_PASSWORD", "admin.password"),
+    ("ENCRYPTION_KEY", "secrets.encryption_key"),
     ("JWT_SECRET", "secrets.jwt_secret"),
 ];
 
 /// Settings whose values are never shown.
-const MASKED: [&str; 4] = [
+const MASKED: [&str; 7] = [
     "admin.password",
+    "secrets.encryption_key",
+    "secrets.former_jwt_secrets",
+    "secrets.former_signing_keys",
     "secrets.jwt_secret",
     "secrets.signing_key",
     "secrets.webhook_secret",
@@ -143,6 +147,24 @@ impl Config {
         self.text("shop.currency").parse().unwrap_or(Currency::USD)
     }
 
+    /// Where people see the shop, without a slash at the end: what links in mails begin with.
+    pub fn public_url(&self) -> String {
+        match self.text("web.public_url") {
+            "" => format!("{}://{}", self.scheme(), self.address("gateway")),
+            url => url.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// Whether the gateway speaks TLS itself.
+    pub fn serves_tls(&self) -> bool {
+        !self.text("tls.certificate").is_empty()
+    }
+
+    /// What addresses of the gateway begin with.
+    pub fn scheme(&self) -> &'static str {
+        if self.serves_tls() { "https" } else { "http" }
+    }
+
     /// Where a service listens.
     pub fn address(&self, service: &str) -> SocketAddr {
         let ip = self.text("ports.bind").parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));
@@ -155,7 +177,7 @@ impl Config {
     /// Every setting with its value, secrets masked, and its origin.
     pub fn shown(&self) -> impl Iterator<Item = (&str, String, &Origin)> {
         self.values.iter().map(|(name, (value, origin))| {
-            let masked = MASKED.contains(&name.as_str()) && value.as_str() != Some("");
+            let masked = MASKED.contains(&name.as_str()) && !is_empty(value);
             let text = match name.as_str() {
                 _ if masked => "\"…\"".to_owned(),
                 "database.url" | "mail.smtp" => format!("{:?}", without_password(value.as_str().unwrap_or_default())),
@@ -164,6 +186,11 @@ impl Config {
             (name.as_str(), text, origin)
         })
     }
+}
+
+/// Whether a text or a list says nothing, so that there is nothing to hide.
+fn is_empty(value: &Value) -> bool {
+    value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// An address without the password in it.

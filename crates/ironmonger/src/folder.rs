@@ -1,7 +1,7 @@
 //! The data folder: databases, generated secrets, and the locks that keep two processes from one database.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,11 @@ use toml::Table;
 
 use crate::config::{Config, Origin};
 
-/// The file of generated secrets.
+/// The file of generated secrets, and the one that is locked while it is made.
 const SECRETS: &str = "secrets.toml";
+const SECRETS_LOCK: &str = "secrets.lock";
+/// What is generated when nobody sets it.
+const GENERATED: [&str; 3] = ["signing_key", "webhook_secret", "encryption_key"];
 
 /// Keeps a service's database for this process, until it is dropped.
 #[derive(Debug)]
@@ -79,14 +82,15 @@ fn path_of(folder: &Path, service: &str) -> PathBuf {
 /// Fills in secrets that nobody set: those of the folder, made now when there are none.
 /// Errors: production, which wants every secret set by its operator.
 pub fn fill_secrets(config: &mut Config) -> Result<()> {
-    let names = ["signing_key", "webhook_secret"];
     let signs_shared = !config.text("secrets.jwt_secret").is_empty();
     let missing = |config: &Config, name: &str| {
         config.text(&format!("secrets.{name}")).is_empty() && !(name == "signing_key" && signs_shared)
     };
-    let wanting: Vec<&str> = names.into_iter().filter(|name| missing(config, name)).collect();
+    let wanting: Vec<&str> = GENERATED.into_iter().filter(|name| missing(config, name)).collect();
     if config.flag("production") {
-        refuse_weak(config, &wanting)?;
+        // A shop can do without encrypted bodies.
+        let needed: Vec<&str> = wanting.into_iter().filter(|name| *name != "encryption_key").collect();
+        return refuse_weak(config, &needed);
     }
     if wanting.is_empty() {
         return Ok(());
@@ -113,7 +117,7 @@ fn refuse_weak(config: &Config, wanting: &[&str]) -> Result<()> {
             )
         })
         .collect();
-    for name in ["jwt_secret", "signing_key", "webhook_secret"] {
+    for name in ["jwt_secret", "signing_key", "webhook_secret", "encryption_key"] {
         let text = config.text(&format!("secrets.{name}"));
         let distinct = text.bytes().collect::<std::collections::HashSet<_>>().len();
         if !text.is_empty() && distinct < 8 {
@@ -132,37 +136,50 @@ fn refuse_weak(config: &Config, wanting: &[&str]) -> Result<()> {
     }
 }
 
-/// The secrets of the folder. The first process to come makes them; another one that starts along waits for it.
+/// The secrets of the folder. The first process to come makes them, and those that a newer version needs as well; another
+/// one that starts along waits for it.
 fn kept_secrets(folder: &Path) -> Result<Table> {
     prepare(folder)?;
     let path = folder.join(SECRETS);
     let place = || format!("{} cannot be used", path.display());
-    let mut file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .with_context(place)?;
-    file.lock().with_context(place)?;
-    let text = fs::read_to_string(&path).with_context(place)?;
-    if text.trim().is_empty() {
-        let secret = || {
-            let mut bytes = [0u8; 32];
-            Ids::random().fill(&mut bytes);
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-        };
-        let text = format!(
-            "# Made at the first start, for development. In production set your own: see `ironmonger config`.\n\
-             signing_key = \"{}\"\nwebhook_secret = \"{}\"\n",
-            secret(),
-            secret()
-        );
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .with_context(place)?;
-        return text.parse().with_context(place);
+    let own = |path: &Path| {
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        options.open(path)
+    };
+    // A file beside it is locked, since the secrets themselves are put in place as a whole.
+    let lock = own(&folder.join(SECRETS_LOCK)).with_context(place)?;
+    lock.lock().with_context(place)?;
+    let before = match fs::read_to_string(&path) {
+        Err(fault) if fault.kind() == ErrorKind::NotFound => String::new(),
+        read => read.with_context(place)?,
+    };
+    let known: Table = before.parse().with_context(place)?;
+    let missing: Vec<&str> = GENERATED
+        .into_iter()
+        .filter(|name| !known.contains_key(*name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(known);
     }
+    let first = "# Made at the first start, for development. In production set your own: see `ironmonger config`.\n";
+    let mut text = if before.trim().is_empty() {
+        first.to_owned()
+    } else {
+        before
+    };
+    for name in missing {
+        let mut bytes = [0u8; 32];
+        Ids::random().fill(&mut bytes);
+        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        text.push_str(&format!("{name} = \"{secret}\"\n"));
+    }
+    let new = folder.join(format!("{SECRETS}.new"));
+    let mut file = own(&new).with_context(place)?;
+    file.set_len(0)
+        .and_then(|()| file.write_all(text.as_bytes()))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&new, &path))
+        .with_context(place)?;
     text.parse().with_context(place)
 }

@@ -7,4 +7,6 @@
 pub mod compose;
 pub mod config;
 pub mod doctor;
+pub mod edge;
 pub mod folder;
+pub mod signing;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use base::{Clock, Ids};
 use ironmonger::compose::{self, Composed, Place};
 use ironmonger::config::Config;
-use ironmonger::folder;
+use ironmonger::{edge, folder, signing};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::import;
@@ -25,11 +25,16 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         Ok(bound) => bound,
         Err(first) => bail!("{}", unbindable(&addresses, &first).await),
     };
-    let Composed { parts, deps } =
+    let Composed { mut parts, deps } =
         compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
+    if let Some(part) = parts.first_mut() {
+        part.tasks.push(signing::follow(&deps, config));
+    }
     if sample && services.contains(&"catalog") {
         import::sample(&deps).await?;
     }
+    let guarded = |bound: ::serve::Bound| edge::guard(config, bound.service).map(|guard| bound.guarded(guard));
+    let bound = bound.into_iter().map(guarded).collect::<Result<Vec<_>>>()?;
     let stop = deps.stop.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
@@ -40,10 +45,11 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         .find(|bound| bound.service == "gateway")
         .map(|bound| bound.address);
     match gateway {
-        Some(address) if greet => welcome(config, &format!("http://{address}"))?,
+        Some(address) if greet => welcome(config, &format!("{}://{address}", config.scheme()))?,
         _ => {
             for bound in &bound {
-                say(format_args!("{} listens on http://{}", bound.service, bound.address))?;
+                let scheme = if bound.service == "gateway" { config.scheme() } else { "http" };
+                say(format_args!("{} listens on {scheme}://{}", bound.service, bound.address))?;
             }
         }
     }

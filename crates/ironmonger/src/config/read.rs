@@ -122,6 +122,13 @@ impl Config {
             ("tokens.access_minutes", 24 * 60),
             ("tokens.refresh_days", 365),
             ("passwords.minimum", 128),
+            ("passwords.reset_minutes", 24 * 60),
+            ("limits.account_tries_per_minute", 1_000_000),
+            ("limits.reads_per_minute", 1_000_000),
+            ("limits.writes_per_minute", 1_000_000),
+            ("limits.sign_ins_per_minute", 1_000_000),
+            ("limits.connections", 1_000_000),
+            ("limits.connections_per_address", 1_000_000),
             ("orders.payment_window_seconds", 60 * 60 * 24 * 30),
             ("limits.shutdown_seconds", 600),
             ("limits.lease_seconds", 600),
@@ -143,10 +150,25 @@ impl Config {
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             wrong("database.url", "must begin with postgres://");
         }
-        for name in ["secrets.jwt_secret", "secrets.webhook_secret"] {
+        for name in ["secrets.encryption_key", "secrets.jwt_secret", "secrets.webhook_secret"] {
             if !self.text(name).is_empty() && self.text(name).len() < SECRET_MIN {
                 wrong(name, &format!("must have at least {SECRET_MIN} bytes"));
             }
+        }
+        for network in self.texts("web.trusted_proxies") {
+            if let Err(fault) = network.parse::<serve::Network>() {
+                wrong("web.trusted_proxies", &format!("must hold networks: {fault}"));
+            }
+        }
+        if !matches!(self.text("web.proxy_header"), "x-forwarded-for" | "forwarded") {
+            wrong("web.proxy_header", "must be \"x-forwarded-for\" or \"forwarded\"");
+        }
+        if self.text("tls.certificate").is_empty() != self.text("tls.key").is_empty() {
+            wrong("tls.key", "and `tls.certificate` are set both or neither");
+        }
+        let public_url = self.text("web.public_url");
+        if !public_url.is_empty() && !is_web_address(public_url) {
+            wrong("web.public_url", "must be like https://shop.example");
         }
         if !self.text("mail.smtp").is_empty() {
             let (url, from) = (self.text("mail.smtp"), self.text("mail.from"));
@@ -154,6 +176,15 @@ impl Config {
             if let Err(fault) = mail::Smtp::read(&mail::Settings { url, from, authority }) {
                 wrong(&format!("mail.{}", fault.setting), &fault.detail);
             }
+        }
+        let former = self.texts("secrets.former_jwt_secrets");
+        if former.iter().any(|secret| secret.len() < SECRET_MIN) {
+            let what = format!("must hold secrets of at least {SECRET_MIN} bytes");
+            wrong("secrets.former_jwt_secrets", &what);
+        }
+        let former = self.texts("secrets.former_signing_keys");
+        if former.iter().any(|key| crate::signing::seed(key).is_none()) {
+            wrong("secrets.former_signing_keys", "must hold keys of 64 hexadecimal digits");
         }
         let key = self.text("secrets.signing_key");
         if !key.is_empty() && (key.len() != 64 || !key.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -168,6 +199,16 @@ impl Config {
             .map(|(_, known)| format!("; did you mean `{known}`?"))
             .unwrap_or_default()
     }
+}
+
+/// Whether links may begin with this.
+fn is_web_address(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        let first = host.chars().next();
+        first.is_some_and(|letter| letter.is_alphanumeric() || letter == '[')
+            && !host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "?#\"<>".contains(letter))
+    })
 }
 
 fn flatten(prefix: &str, table: Table, take: &mut impl FnMut(String, Value)) {
