@@ -46,6 +46,14 @@ impl SmtpPeer {
     /// # Errors
     /// When there is no Python, or no package to be had.
     pub fn start(tls: &Tls, login: Option<(&str, &str)>) -> Result<Self> {
+        Self::start_at(0, tls, login)
+    }
+
+    /// Starts one at a port: where one was before, say.
+    ///
+    /// # Errors
+    /// As [`SmtpPeer::start`], and when somebody else has the port.
+    pub fn start_at(port: u16, tls: &Tls, login: Option<(&str, &str)>) -> Result<Self> {
         let files = tempfile::tempdir()?;
         let program = files.path().join("smtp_peer.py");
         std::fs::write(&program, PROGRAM)?;
@@ -56,7 +64,7 @@ impl SmtpPeer {
             Tls::Start(certificate, key) => ("starttls", Some((certificate, key))),
             Tls::Wrapped(certificate, key) => ("wrapped", Some((certificate, key))),
         };
-        command.args(["--tls", word]);
+        command.args(["--tls", word, "--port", &port.to_string()]);
         if let Some((certificate, key)) = pair {
             let (cert_file, key_file) = (files.path().join("cert.pem"), files.path().join("key.pem"));
             std::fs::write(&cert_file, certificate)?;

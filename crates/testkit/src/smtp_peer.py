@@ -46,6 +46,7 @@ async def main():
     options.add_argument("--tls", choices=["none", "starttls", "wrapped"], default="none")
     options.add_argument("--user")
     options.add_argument("--password")
+    options.add_argument("--port", type=int, default=0)
     asked = options.parse_args()
     context = None
     if asked.tls != "none":
@@ -72,7 +73,7 @@ async def main():
 
     loop = asyncio.get_running_loop()
     outer = context if asked.tls == "wrapped" else None
-    server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=outer)
+    server = await loop.create_server(protocol, "127.0.0.1", asked.port, ssl=outer)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()

@@ -7,6 +7,7 @@ use http::Method;
 use mail::Fault;
 use serde_json::{Value, json};
 use serve::{ORDERS_READ, ORDERS_WRITE};
+use testkit::smtp::{SmtpPeer, Tls};
 
 use super::neighbours::Street;
 use super::{MINUTE, NOW, place, placing, read, save, user};
@@ -273,6 +274,78 @@ async fn of_two_who_send_one_does(street: Street) {
     // It did not come back: the next one does.
     street.db.clock().advance(2 * MINUTE);
     assert_eq!(write(&street).await, [format!("{id}.confirmed")]);
+}
+
+/// Against somebody else's mail server, which is away at first and refuses one buyer.
+#[tokio::test]
+async fn a_real_server_gets_each_mail_once() {
+    let peer = SmtpPeer::start(&Tls::None, None).expect("a mail server");
+    let port = peer.port;
+    drop(peer); // Down, for now.
+    let settings = mail::Settings {
+        url: &format!("smtp://127.0.0.1:{port}?tls=none"),
+        from: "Shop <shop@example.com>",
+        authority: None,
+    };
+    let smtp = mail::Smtp::read(&settings).expect("settings");
+    let clock = base::Clock::paused(NOW);
+    let street = Street::with(
+        ::store::Engine::Memory,
+        mail::Mailer::smtp(&smtp, clock),
+        mail::Kept::default(),
+    )
+    .await;
+    let id = confirmed(&street).await;
+    write(&street).await;
+    set(&street, id, "shipped").await; // Nothing waits for a mail.
+    write(&street).await;
+    let states = |told: Value| {
+        let told = told.as_array().cloned().unwrap_or_default();
+        told.iter()
+            .map(|mail| mail["status"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(states(mails(&street, id).await), ["waiting", "waiting"]);
+
+    let peer = SmtpPeer::start_at(port, &Tls::None, None).expect("a mail server");
+    for _ in 0..3 {
+        street.db.clock().advance(60 * MINUTE);
+        write(&street).await;
+    }
+    assert_eq!(states(mails(&street, id).await), ["sent", "sent"]);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let mail = peer.next().await;
+        let data = mail["data"].as_str().expect("a message").to_owned();
+        assert_eq!(mail["to"], json!(["ada@example.com"]));
+        let id = data
+            .lines()
+            .find_map(|line| line.strip_prefix("Message-ID: "))
+            .expect("an id");
+        ids.push(id.to_owned());
+    }
+    ids.sort();
+    assert_eq!(
+        ids,
+        ["confirmed", "shipped"].map(|kind| format!("<{id}.{kind}@example.com>"))
+    );
+
+    // Refused for good: staff see it; the others get theirs.
+    let mut refused = placing(user(), None, None);
+    refused.email = Some("nobody@example.com".into());
+    let (order, _) = place(&street.db, refused).await;
+    assert!(save(&street.db, &order, Some(OrderEvent::Confirmed)).await);
+    let other = confirmed(&street).await;
+    write(&street).await;
+    assert_eq!(states(mails(&street, order.id).await), ["failed"]);
+    assert_eq!(states(mails(&street, other).await), ["sent"]);
+    let mail = peer.next().await;
+    assert!(
+        mail["data"]
+            .as_str()
+            .is_some_and(|data| data.contains(&other.to_string()))
+    );
+    assert!(peer.waiting().is_none(), "nothing twice");
 }
 
 #[tokio::test]

@@ -51,6 +51,12 @@ impl Street {
     }
 
     pub(super) async fn on(engine: Engine) -> Self {
+        let (mailer, mails) = mail::Mailer::kept();
+        Self::with(engine, mailer, mails).await
+    }
+
+    /// Orders that write to people by `mailer`; `mails` are what a test looks into.
+    pub(super) async fn with(engine: Engine, mailer: mail::Mailer, mails: mail::Kept) -> Self {
         let ids = Ids::random();
         let db = open(engine).await;
         let ada = ids.next(NOW);
@@ -132,7 +138,6 @@ impl Street {
             ),
         ];
         let peers = peers.map(|(name, router)| local(name, router));
-        let (mailer, mails) = mail::Mailer::kept();
         let deps = Deps {
             mail: mailer,
             // The database's, so that all go by one clock.
