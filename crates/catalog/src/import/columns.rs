@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use api::catalog::REASON_COLUMN;
 use serde_json::Value;
 
 use crate::domain::OPTIONS_MAX;
@@ -136,7 +137,8 @@ pub(crate) fn is_column(teller: Teller, name: &str, value: &Value) -> bool {
         Teller::LaterVariant => true,
     };
     let plain = |text: &str| !text.is_empty() && text.trim() == text;
-    level && plain(name) && plain(text) && !name.starts_with('\u{feff}') && known(name).is_none()
+    let of_rejected = name.eq_ignore_ascii_case(REASON_COLUMN);
+    level && !of_rejected && plain(name) && plain(text) && !name.starts_with('\u{feff}') && known(name).is_none()
 }
 
 /// The columns of a file.
@@ -175,6 +177,10 @@ impl Columns {
             let name = name.ok_or("this is no text in UTF-8; save it as CSV (UTF-8)")?;
             let name = name.trim_start_matches('\u{feff}').trim();
             if name.is_empty() {
+                continue;
+            }
+            if name.eq_ignore_ascii_case(REASON_COLUMN) {
+                columns.width = place + 1;
                 continue;
             }
             if name.contains('\r') {

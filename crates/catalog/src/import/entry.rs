@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use api::catalog::{FailedRow, InventoryPolicy, Status};
+use api::catalog::{InventoryPolicy, RejectedRow, Status};
 use base::{Handle, Sku};
 use serde_json::{Map, Value};
 
 use super::columns::{Teller, is_column};
+use super::read::Raw;
 use crate::domain::{IMAGES_MAX, VARIANTS_MAX, choice_key};
+
+/// Bytes of a product's rows that are kept at the most while it is read.
+const ROW_BYTES_MAX: usize = 8 << 20;
 
 /// What a file says of one fact. The three are not the same: a column that a file does not have changes nothing,
 /// an empty cell takes the fact away.
@@ -163,6 +167,18 @@ pub(crate) struct Gathering {
     broken: bool,
     seen: HashSet<String>,
     skus: HashSet<String>,
+    rows: Vec<Raw>,
+    row_bytes: usize,
+}
+
+/// What the rows of a handle came to.
+pub(crate) enum Finished {
+    /// A product, and its rows.
+    Product(Box<Entry>, Vec<Raw>),
+    /// Nothing: rows were broken, and told. The handle and the sound rows.
+    Broken(String, Vec<Raw>),
+    /// Nothing: the rows do not go together; the one to blame, and all of them.
+    Wrong(RejectedRow, Vec<Raw>),
 }
 
 impl Gathering {
@@ -180,6 +196,8 @@ impl Gathering {
             broken: false,
             seen: HashSet::new(),
             skus: HashSet::new(),
+            rows: Vec::new(),
+            row_bytes: 0,
         }
     }
 
@@ -198,6 +216,14 @@ impl Gathering {
         // What will not be used need not be kept.
         self.entry.variants = Vec::new();
         self.entry.images = Vec::new();
+    }
+
+    /// Keeps a sound row as it stood, to give it back if the product stays out.
+    pub(crate) fn keep(&mut self, raw: Raw) {
+        self.row_bytes += raw.cells.as_slice().len();
+        if self.row_bytes <= ROW_BYTES_MAX {
+            self.rows.push(raw);
+        }
     }
 
     pub(crate) fn facts(&mut self, facts: ProductFacts) {
@@ -258,19 +284,13 @@ impl Gathering {
         Ok(())
     }
 
-    /// The product, now that its rows have ended; `Ok(None)` when a row was broken and has been told.
-    pub(crate) fn finish(self) -> Result<Option<Entry>, FailedRow> {
-        let mut entry = self.entry;
+    /// The product, now that its rows have ended.
+    pub(crate) fn finish(self) -> Finished {
+        let (mut entry, rows) = (self.entry, self.rows);
+        let handle = entry.handle.as_str().to_owned();
         if self.broken {
-            return Ok(None);
+            return Finished::Broken(handle, rows);
         }
-        let fail = |line: u64, reason: String| {
-            Err(FailedRow {
-                line,
-                handle: Some(entry.handle.as_str().to_owned()),
-                reason,
-            })
-        };
         let untitled = entry.facts.is_none();
         let nothing_to_choose = match entry.options.as_slice() {
             [] => true,
@@ -285,19 +305,25 @@ impl Gathering {
             only.values.clear();
             entry.options.clear();
         }
+        let mut wrong = None;
         for variant in &entry.variants {
             let (named, given) = (entry.options.len(), variant.values.len());
             if given > named && (!untitled || named > 0) {
-                return fail(variant.line, format!("option {} has a value but no name", named + 1));
+                wrong = wrong.or(Some((
+                    variant.line,
+                    format!("option {} has a value but no name", named + 1),
+                )));
             }
             if given < named {
-                return fail(
-                    variant.line,
-                    format!("there is no value for the option {:?}", entry.options[given]),
-                );
+                let reason = format!("there is no value for the option {:?}", entry.options[given]);
+                wrong = wrong.or(Some((variant.line, reason)));
             }
         }
+        if let Some((line, reason)) = wrong {
+            let handle = Some(handle);
+            return Finished::Wrong(RejectedRow { line, handle, reason }, rows);
+        }
         entry.images.sort_by_key(|image| image.position);
-        Ok(Some(entry))
+        Finished::Product(Box::new(entry), rows)
     }
 }

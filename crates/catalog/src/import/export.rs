@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use api::catalog::{InventoryPolicy, Status};
+use api::catalog::{ExportQuery, InventoryPolicy, Status};
 use base::{Currency, Money, VariantId};
 use csv::{Terminator, Writer, WriterBuilder};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use store::Db;
 
 use super::columns::{Column, KNOWN, OPTIONS, Teller, UNTRACKED, is_column};
 use crate::domain::{Kept, KeptVariant};
-use crate::store::Which;
+use crate::store::{Exported, Which};
 use crate::{Error, store as rows};
 
 /// Products of a page: a short transaction each, so that a long export keeps nobody from tidying up.
@@ -25,6 +25,9 @@ const EXTRA_MAX: usize = 500;
 pub struct Export {
     db: Db,
     currency: Currency,
+    query: ExportQuery,
+    /// What the query means; unknown before the first piece.
+    which: Option<Exported>,
     /// Columns that the shop has no field for; none before the first piece.
     extra: Option<BTreeSet<String>>,
     after: i64,
@@ -34,9 +37,16 @@ pub struct Export {
 impl Export {
     /// An export of the catalogue of `db`, with prices in `currency`. Drafts are in it, what is archived is not.
     pub fn new(db: &Db, currency: Currency) -> Self {
+        Self::of(db, currency, ExportQuery::default())
+    }
+
+    /// An export of those products that the query names.
+    pub fn of(db: &Db, currency: Currency, query: ExportQuery) -> Self {
         Self {
             db: db.clone(),
             currency,
+            query,
+            which: None,
             extra: None,
             after: 0,
             ended: false,
@@ -49,6 +59,12 @@ impl Export {
     /// The database's.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let Some(extra) = &self.extra else {
+            let query = self.query.clone();
+            let which = self
+                .db
+                .read(move |tx| Ok::<_, Error>(Exported::of(tx, &query)?))
+                .await?;
+            self.which = Some(which);
             let extra = extra_columns(&self.db).await?;
             let mut page = Page::new(&extra, self.currency);
             page.header();
@@ -59,12 +75,15 @@ impl Export {
         if self.ended {
             return Ok(None);
         }
-        let (after, currency) = (self.after, self.currency);
-        let products = self
+        let (after, currency, which) = (self.after, self.currency, self.which.clone().unwrap_or_default());
+        let (found, products) = self
             .db
-            .scan(move |tx| rows::kept(tx, Which::After(after, PAGE), currency))
+            .scan(move |tx| {
+                let ids = rows::exported(tx, &which, after, PAGE)?;
+                Ok::<_, Error>((ids.len(), rows::kept(tx, Which::Ids(&ids), currency)?))
+            })
             .await?;
-        self.ended = products.len() < PAGE as usize;
+        self.ended = found < PAGE as usize;
         let Some(last) = products.last() else { return Ok(None) };
         self.after = last.number;
         let mut page = Page::new(extra, currency);

@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use api::catalog::{FailedRow, InventoryPolicy, ProductOption, Status, StockMode};
+use api::catalog::{InventoryPolicy, ProductOption, RejectedRow, Status, StockMode};
 use base::{VariantId, fold};
 use serde_json::Map;
 
@@ -40,7 +40,7 @@ pub(crate) fn merge(
     kept: Option<&Kept>,
     first: bool,
     stock: StockMode,
-) -> Result<Merged, Box<FailedRow>> {
+) -> Result<Merged, Box<RejectedRow>> {
     let mut entry = entry;
     // What a file calls Title and Default Title is no option; the shop may have one that is called so.
     if let (Some([kept]), [told]) = (kept.map(|kept| kept.variants.as_slice()), entry.variants.as_mut_slice())
@@ -52,7 +52,7 @@ pub(crate) fn merge(
     }
     let handle = entry.handle.as_str().to_owned();
     let fail = |line: u64, reason: String| {
-        Box::new(FailedRow {
+        Box::new(RejectedRow {
             line,
             handle: Some(handle.clone()),
             reason,

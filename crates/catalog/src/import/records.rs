@@ -14,6 +14,8 @@ use csv::ByteRecord;
 const CHUNK: usize = 64 << 10;
 /// The longest row: a page of HTML with small pictures inside, and room. What an open quote swallows ends here too.
 pub(crate) const ROW_MAX: usize = 4 << 20;
+/// Bytes that are kept of a line behind a broken quote, to give it back.
+const REST_MAX: usize = 32 << 10;
 /// Rows with broken quotes in a file at the most. Each may cost reading [`ROW_MAX`] bytes twice; a file with more of
 /// them is not a file that anybody can mend row by row.
 const BROKEN_MAX: u32 = 1_000;
@@ -36,7 +38,7 @@ pub(crate) struct Records<R> {
 pub(crate) enum Next {
     /// A record that begins on this line.
     Record(u64),
-    /// A row that cannot be split; the record holds the cells before the fault.
+    /// A row that cannot be split; the record holds the cells before the fault, and the rest of the line as one more.
     Broken { line: u64, reason: String },
     /// Nothing more.
     End,
@@ -94,7 +96,7 @@ impl<R: Read> Records<R> {
         loop {
             let (end, stop) = match self.cell(at, record)? {
                 Ok(cell) => cell,
-                Err(open) => return self.skip(line, open),
+                Err(open) => return self.skip(line, open, record),
             };
             if stop != Stop::Comma {
                 self.advance(end + usize::from(stop == Stop::Line));
@@ -175,7 +177,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Goes on with the line below the quote.
-    fn skip(&mut self, line: u64, open: Open) -> io::Result<Next> {
+    fn skip(&mut self, line: u64, open: Open, record: &mut ByteRecord) -> io::Result<Next> {
         self.broken += 1;
         if self.broken > BROKEN_MAX {
             (self.ended, self.start) = (true, self.buffer.len());
@@ -183,30 +185,35 @@ impl<R: Read> Records<R> {
             return Ok(Next::Broken { line, reason });
         }
         if open.quote == usize::MAX {
-            self.drop_line()?;
+            self.drop_line(0)?;
             let reason = format!("the row is longer than {} MiB", ROW_MAX >> 20);
             return Ok(Next::Broken { line, reason });
         }
         self.advance(open.quote);
         let opened = self.line;
-        self.drop_line()?;
+        let rest = self.drop_line(REST_MAX)?;
+        record.push_field(rest.trim_ascii_end());
         Ok(Next::Broken {
             line: opened,
             reason: open.reason.to_owned(),
         })
     }
 
-    /// Drops what is left of the line, however long it is, without keeping it.
-    fn drop_line(&mut self) -> io::Result<()> {
+    /// Drops what is left of the line, however long it is; answers its first bytes, `keep` at the most.
+    fn drop_line(&mut self, keep: usize) -> io::Result<Vec<u8>> {
+        let mut kept = Vec::new();
         loop {
             let rest = &self.buffer[self.start..];
-            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let part = &rest[..end.unwrap_or(rest.len())];
+            kept.extend_from_slice(&part[..part.len().min(keep - kept.len())]);
+            if let Some(end) = end {
                 self.advance(end + 1);
-                return Ok(());
+                return Ok(kept);
             }
             self.start = self.buffer.len();
             if self.byte(0)?.is_none() {
-                return Ok(());
+                return Ok(kept);
             }
         }
     }

@@ -136,7 +136,7 @@ impl<'a> Row<'a> {
             .read(|text| match text.to_ascii_lowercase().as_str() {
                 "deny" | "false" => Ok(InventoryPolicy::Deny),
                 "continue" | "true" => Ok(InventoryPolicy::Continue),
-                _ => Err("is neither deny nor continue"),
+                _ => Err(format!("({text:.32}) is neither deny nor continue")),
             });
         let policy = self.sound(Column::Policy, policy);
         let sku = self.text(Column::Sku).read(Sku::new);
@@ -197,7 +197,7 @@ impl<'a> Row<'a> {
             .read(|text| match text.to_ascii_lowercase().as_str() {
                 "active" => Ok(Status::Active),
                 "draft" | "archived" => Ok(Status::Draft),
-                _ => Err("is none of active, draft, archived"),
+                _ => Err(format!("({text:.32}) is none of active, draft, archived")),
             });
         match (self.sound(Column::Status, status), published) {
             (_, Fact::Is(false)) => Fact::Is(Status::Draft),
@@ -212,7 +212,7 @@ impl<'a> Row<'a> {
             // Oversold elsewhere: that debt is not ours, and there is nothing to sell.
             Ok(pieces) if pieces < 0 && !may_be_negative => Ok(0),
             Ok(pieces) if pieces.abs() <= STOCK_MAX => Ok(pieces),
-            _ => Err(format!("is no whole number up to {STOCK_MAX}")),
+            _ => Err(format!("({text:.32}) is no whole number up to {STOCK_MAX}")),
         });
         self.sound(Column::Quantity, stock)
     }
@@ -220,9 +220,7 @@ impl<'a> Row<'a> {
     fn price(&mut self, column: Column) -> Fact<i64> {
         let currency = self.currency;
         let price = self.text(column).read(|text| {
-            let amount: Amount = text
-                .parse()
-                .map_err(|_| format!("({text:.32}) is no price such as 9.99"))?;
+            let amount: Amount = text.parse().map_err(|_| no_price(text))?;
             let money = Money::from_amount(amount, currency).map_err(|fault| fault.to_string())?;
             match money.minor {
                 0..=PRICE_MINOR_MAX => Ok(money.minor),
@@ -312,6 +310,20 @@ impl<'a> Row<'a> {
         let name = self.columns.place(column).map_or("", |place| self.columns.name(place));
         self.faults.push(format!("{name}: {fault}"));
     }
+}
+
+/// What to write instead of a price that is none.
+fn no_price(text: &str) -> String {
+    let bare: String = text
+        .chars()
+        .filter(|letter| letter.is_ascii_digit() || ",.".contains(*letter))
+        .collect();
+    let pointed = bare.replace(',', ".");
+    let hint = match pointed.parse::<Amount>() {
+        Ok(_) => format!("; write {pointed}"),
+        Err(_) => String::new(),
+    };
+    format!("({text:.32}) is no price such as 9.99{hint}")
 }
 
 fn flag(text: &str) -> Result<bool, &'static str> {

@@ -16,12 +16,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use api::catalog::FailedRow;
+use api::catalog::RejectedRow;
 use base::{Currency, Handle};
 use csv::ByteRecord;
 
 use super::columns::{Column, Columns};
-use super::entry::{Entry, Gathering};
+use super::entry::{Entry, Finished, Gathering};
+use super::read::Raw;
 use super::records::{Next, Records};
 use super::row::Row;
 
@@ -39,12 +40,12 @@ pub(crate) enum Refused {
 /// What comes out of a file.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Found {
-    /// A product whose rows are all sound.
-    Product(Box<Entry>),
-    /// A product with broken rows, which have been told.
-    LeftOut,
+    /// A product whose rows are all sound, and these.
+    Product(Box<Entry>, Vec<Raw>),
+    /// A product with broken rows, which have been told, and its sound ones.
+    LeftOut(String, Vec<Raw>),
     /// A broken row.
-    Failed(FailedRow),
+    Failed(RejectedRow, Raw),
 }
 
 /// A file while it is read.
@@ -52,6 +53,8 @@ pub(crate) struct Shopify<R> {
     records: Records<R>,
     record: ByteRecord,
     columns: Columns,
+    header: Vec<String>,
+    rows: u64,
     currency: Currency,
     gathering: Option<Gathering>,
     ready: VecDeque<Found>,
@@ -72,15 +75,32 @@ impl<R: Read> Shopify<R> {
             }
         }
         let columns = Columns::read(record.iter()).map_err(Refused::NoProducts)?;
+        let raw = Raw {
+            line: 1,
+            cells: record.clone(),
+        };
+        let header = raw.texts();
         Ok(Self {
             records,
             record,
             columns,
+            header,
+            rows: 0,
             currency,
             gathering: None,
             ready: VecDeque::new(),
             ended: false,
         })
+    }
+
+    /// The first line.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Rows below the header so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Bytes read so far, for a progress bar.
@@ -98,11 +118,12 @@ impl<R: Read> Shopify<R> {
         match self.records.next(&mut self.record)? {
             Next::Record(line) => self.take(line),
             Next::Broken { line, reason } => {
+                self.rows += 1;
                 let handle = self.handle().ok();
                 if let Some(handle) = &handle {
                     self.turn_to(handle, line);
                 }
-                self.fail(FailedRow {
+                self.fail(RejectedRow {
                     line,
                     handle: handle.map(|handle| handle.to_string()),
                     reason,
@@ -120,28 +141,33 @@ impl<R: Read> Shopify<R> {
         if is_blank(&self.record) {
             return;
         }
+        self.rows += 1;
         let handle = match self.handle() {
             Ok(handle) => handle,
             Err(reason) => {
-                return self.ready.push_back(Found::Failed(FailedRow {
+                let row = RejectedRow {
                     line,
                     handle: None,
                     reason,
-                }));
+                };
+                return self.fail(row);
             }
         };
         self.turn_to(&handle, line);
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        if let Err(reason) =
-            Row::new(&self.columns, &self.record, line, self.currency).and_then(|row| row.gather(gathering))
-        {
-            self.fail(FailedRow {
+        let read = Row::new(&self.columns, &self.record, line, self.currency).and_then(|row| row.gather(gathering));
+        match read {
+            Ok(()) => gathering.keep(Raw {
+                line,
+                cells: self.record.clone(),
+            }),
+            Err(reason) => self.fail(RejectedRow {
                 line,
                 handle: Some(handle.to_string()),
                 reason,
-            });
+            }),
         }
     }
 
@@ -175,17 +201,29 @@ impl<R: Read> Shopify<R> {
     fn finish(&mut self) {
         match self.gathering.take().map(Gathering::finish) {
             None => {}
-            Some(Ok(Some(entry))) => self.ready.push_back(Found::Product(Box::new(entry))),
-            Some(Ok(None)) => self.ready.push_back(Found::LeftOut),
-            Some(Err(row)) => self.ready.extend([Found::Failed(row), Found::LeftOut]),
+            Some(Finished::Product(entry, rows)) => self.ready.push_back(Found::Product(entry, rows)),
+            Some(Finished::Broken(handle, rows)) => self.ready.push_back(Found::LeftOut(handle, rows)),
+            Some(Finished::Wrong(row, mut rows)) => {
+                let at = rows.iter().position(|raw| raw.line == row.line);
+                let handle = row.handle.clone().unwrap_or_default();
+                if !rows.is_empty() {
+                    let raw = rows.remove(at.unwrap_or(0));
+                    self.ready.push_back(Found::Failed(row, raw));
+                }
+                self.ready.push_back(Found::LeftOut(handle, rows));
+            }
         }
     }
 
-    fn fail(&mut self, row: FailedRow) {
+    fn fail(&mut self, row: RejectedRow) {
         if let (Some(gathering), Some(_)) = (&mut self.gathering, &row.handle) {
             gathering.broken();
         }
-        self.ready.push_back(Found::Failed(row));
+        let raw = Raw {
+            line: row.line,
+            cells: self.record.clone(),
+        };
+        self.ready.push_back(Found::Failed(row, raw));
     }
 }
 

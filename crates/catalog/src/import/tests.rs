@@ -4,7 +4,7 @@ mod round;
 
 use std::io::Read;
 
-use api::catalog::{FailedRow, InventoryPolicy, Status, StockMode};
+use api::catalog::{InventoryPolicy, RejectedRow, Status, StockMode};
 use base::Currency;
 use proptest::prelude::*;
 use serde_json::json;
@@ -18,9 +18,9 @@ fn read(file: impl AsRef<[u8]>) -> Result<(Vec<Entry>, Vec<String>, usize), Refu
     let (mut entries, mut failed, mut left_out) = (Vec::new(), Vec::new(), 0);
     for found in Shopify::open(file.as_ref(), Currency::USD)? {
         match found? {
-            Found::Product(entry) => entries.push(*entry),
-            Found::LeftOut => left_out += 1,
-            Found::Failed(FailedRow { line, reason, .. }) => failed.push(format!("{line}: {reason}")),
+            Found::Product(entry, _) => entries.push(*entry),
+            Found::LeftOut(..) => left_out += 1,
+            Found::Failed(RejectedRow { line, reason, .. }, _) => failed.push(format!("{line}: {reason}")),
         }
     }
     Ok((entries, failed, left_out))
@@ -79,7 +79,7 @@ fn broken_rows_are_told_and_harm_nobody_else() {
         (
             b"a,A,,,,x,y,,z",
             &[],
-            &["2: Status: is none of active, draft, archived"],
+            &["2: Status: (z) is none of active, draft, archived"],
         ),
         (
             b"a,A,Size,S,X1,1,,,\na,,,M,X1,1,,,",
@@ -221,7 +221,7 @@ fn a_row_without_end_is_not_kept_in_memory() {
         found.push(next.expect("readable"));
         largest = largest.max(shopify.held());
     }
-    let [Found::Product(_), Found::Failed(row), Found::LeftOut] = &found[..] else {
+    let [Found::Product(..), Found::Failed(row, _), Found::LeftOut(..)] = &found[..] else {
         panic!("{found:?}")
     };
     assert!(row.line == 3 && largest < 16 << 20, "{row:?}, {largest} bytes held");

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use api::catalog::{FailedRow, ImportReport, Pieces, Reserve};
+use api::catalog::{RejectedRow, Import, Pieces, Reserve};
 use axum::body::{Body, Bytes};
-use base::Quantity;
+use base::{ImportId, Quantity};
 use futures_util::stream;
 use serde_json::{Value, json};
 use serve::Role;
@@ -13,14 +13,30 @@ use super::desk::{Desk, cx, order};
 use super::on_both_engines;
 
 impl Desk {
-    async fn import(&self, file: impl Into<Body>) -> ImportReport {
+    async fn import(&self, file: impl Into<Body>) -> Import {
         self.import_as("POST /products/import", file).await
     }
 
-    async fn import_as(&self, what: &str, file: impl Into<Body>) -> ImportReport {
+    async fn import_as(&self, what: &str, file: impl Into<Body>) -> Import {
         let (status, body) = self.send(Some(Role::Staff), what, "text/csv", file.into()).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).expect("a report")
+    }
+
+    /// An import as it stands.
+    async fn report(&self, id: ImportId) -> Import {
+        let answer = self.clerk(&format!("GET /products/import/{id}"), Value::Null).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        serde_json::from_value(answer.body).expect("an import")
+    }
+
+    /// An import, once nothing of it goes on any more.
+    async fn at_rest(&self, id: ImportId) -> Import {
+        testkit::until(format!("{id} is at rest"), || async move {
+            let report = self.report(id).await;
+            if report.state.is_at_rest() { Ok(report) } else { Err(format!("{report:?}")) }
+        })
+        .await
     }
 
     async fn export(&self) -> String {
@@ -39,15 +55,15 @@ impl Desk {
 }
 
 /// Created, updated, unchanged, left out.
-fn sums(report: &ImportReport) -> [u64; 4] {
+fn sums(report: &Import) -> [u64; 4] {
     [report.created, report.updated, report.unchanged, report.left_out]
 }
 
-fn told(report: &ImportReport) -> Vec<String> {
+fn told(report: &Import) -> Vec<String> {
     report
-        .failed
+        .rejected
         .iter()
-        .map(|FailedRow { line, reason, .. }| format!("{line}: {reason}"))
+        .map(|RejectedRow { line, reason, .. }| format!("{line}: {reason}"))
         .collect()
 }
 
@@ -59,7 +75,7 @@ fn file(rows: &str) -> String {
 
 async fn the_sample_goes_in_once(desk: Desk) {
     let report = desk.import(crate::import::SAMPLE).await;
-    assert_eq!((sums(&report), report.failed_rows), ([34, 0, 0, 0], 0), "{report:?}");
+    assert_eq!((sums(&report), report.rejected_rows), ([34, 0, 0, 0], 0), "{report:?}");
     let first = desk.read("1").await;
     assert_eq!(
         (first["name"].clone(), first["stock"].clone()),
@@ -79,7 +95,7 @@ async fn real_files_go_in_whole(desk: Desk) {
     let mut variants = 0;
     for file in &files {
         let report = desk.import(file.clone()).await;
-        assert_eq!((sums(&report), report.failed_rows), ([20, 0, 0, 0], 0), "{report:?}");
+        assert_eq!((sums(&report), report.rejected_rows), ([20, 0, 0, 0], 0), "{report:?}");
         variants += report.variants;
     }
     assert_eq!(variants, 66);
@@ -137,7 +153,7 @@ async fn real_files_go_in_whole(desk: Desk) {
     let exported = desk.export().await;
     for file in &files {
         let report = desk.import(file.clone()).await;
-        assert_eq!((sums(&report), report.failed_rows), ([0, 0, 20, 0], 0), "{report:?}");
+        assert_eq!((sums(&report), report.rejected_rows), ([0, 0, 20, 0], 0), "{report:?}");
     }
     assert_eq!(desk.events().await, events);
     assert_eq!(desk.export().await, exported);
@@ -257,8 +273,8 @@ async fn broken_rows_leave_the_rest_alone(desk: Desk) {
     assert_eq!(
         (
             report.left_out,
-            report.failed[0].line,
-            report.failed[0].handle.as_deref()
+            report.rejected[0].line,
+            report.rejected[0].handle.as_deref()
         ),
         (1, 2, Some("other"))
     );
@@ -316,7 +332,7 @@ async fn a_handle_that_returns_adds_variants(desk: Desk) {
     );
     assert_eq!(sums(&desk.import(rows).await), [0, 0, 3, 0]);
     let report = desk.import(file("a,A,,,,,5,1\nb,B,,,,,1,1\na,A,,,,,6,1\n")).await;
-    assert_eq!((sums(&report), report.failed[0].line), ([2, 0, 0, 1], 4), "{report:?}");
+    assert_eq!((sums(&report), report.rejected[0].line), ([2, 0, 0, 1], 4), "{report:?}");
 }
 
 async fn a_renamed_product_stays_the_same(desk: Desk) {
@@ -403,10 +419,10 @@ async fn many_products_go_in_by_batches(desk: Desk) {
     };
     let report = desk.import(file(count)).await;
     assert_eq!(
-        (sums(&report), report.failed_rows),
+        (sums(&report), report.rejected_rows),
         ([count, 0, 0, 0], 0),
         "{:?}",
-        report.failed.first()
+        report.rejected.first()
     );
     assert_eq!(sums(&desk.import(file(count + 5)).await), [5, 0, count, 0]);
     let exported = desk.export().await;
@@ -436,7 +452,12 @@ async fn a_long_import_is_not_cut_off() {
         }
         drop(more);
     };
-    let (report, ()) = tokio::join!(desk.import(body), slow);
+    let sent = desk.send(Some(Role::Staff), "POST /products/import", "text/csv", body);
+    let ((status, answer), ()) = tokio::join!(sent, slow);
+    let begun: Import = serde_json::from_slice(&answer).expect("an import");
+    assert_eq!(status, 202, "{begun:?}");
+    tokio::time::resume();
+    let report = desk.at_rest(begun.id).await;
     assert_eq!(sums(&report), [4, 0, 0, 0]);
 }
 
