@@ -1,0 +1,223 @@
+//! Search and facets: a full-text index beside the database.
+//!
+//! Each process has an index of its own, in its data folder (in memory where the database is). It is derived: filled
+//! from the database, then kept up by following the catalogue's own outbox, whose last event it commits together with
+//! its documents. So a crash leaves it as it was at some event, and it goes on from there; what is damaged, of another
+//! version, of another database, or too far behind is made anew.
+//!
+//! Always holds: which products are found, in which order and with which counts depends on the products and the search
+//! alone (see [`ranking`]); what is shown of a product comes from the database, never from the index; the index may be
+//! behind by what was committed in the last moments.
+
+mod asked;
+mod facets;
+mod feed;
+mod filter;
+mod index;
+mod marks;
+mod page;
+mod ranking;
+mod tally;
+mod words;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base::{Currency, Cursor};
+use serve::{Stop, Task};
+use store::Db;
+use tantivy::{Searcher, TantivyError};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
+
+use crate::Error;
+
+pub use asked::Asked;
+pub use facets::facets;
+pub use filter::{Wanted, option_of};
+pub use marks::highlights;
+pub use page::By;
+pub use ranking::Sought;
+
+use feed::{Feeder, Progress};
+use index::Shared;
+use page::{Page, Place};
+use ranking::Mode;
+
+/// Searches that run at once: they compute and do not wait, so more than there are cores only wait for each other.
+const SEARCHES_MAX: usize = 4;
+/// How long a search waits for an index that is being made: an ordinary catalogue is indexed in less.
+const READY_WAIT: Duration = Duration::from_secs(3);
+
+/// The search of this process.
+pub struct Search {
+    db: Db,
+    currency: Currency,
+    /// Where the index is; in memory without.
+    folder: Option<PathBuf>,
+    stop: Stop,
+    /// What answers searches; none until the first index is whole.
+    shelf: watch::Sender<Option<Shared>>,
+    feeder: Mutex<Feeder>,
+    progress: Progress,
+    turns: Semaphore,
+    /// The index could not be read: it is opened anew.
+    is_damaged: AtomicBool,
+    wake: Notify,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Hits {
+    /// Numbers of products in their order.
+    pub numbers: Vec<i64>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+    /// What was searched for, to be marked.
+    pub sought: Vec<Sought>,
+}
+
+impl Search {
+    /// The search of a catalogue. Nothing is opened before its task runs or somebody asks.
+    pub fn new(db: Db, currency: Currency, folder: Option<PathBuf>, stop: Stop) -> Arc<Self> {
+        Arc::new(Self {
+            db,
+            currency,
+            folder,
+            stop,
+            shelf: watch::Sender::new(None),
+            feeder: Mutex::default(),
+            progress: Progress::default(),
+            turns: Semaphore::new(SEARCHES_MAX),
+            is_damaged: AtomicBool::new(false),
+            wake: Notify::new(),
+        })
+    }
+
+    /// Changes whenever searches may find something else than before.
+    pub fn generation(&self) -> u64 {
+        self.shelf.borrow().as_ref().map_or(0, |shelf| shelf.generation())
+    }
+
+    /// The first `limit` products, or those after `after`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a cursor of another list, [`Error::Unsearchable`].
+    pub async fn find(
+        &self,
+        asked: Option<Asked>,
+        wanted: Wanted,
+        by: By,
+        limit: u32,
+        after: Option<&Cursor>,
+    ) -> Result<Hits, Error> {
+        let after = after.map(|cursor| Place::of(cursor, by)).transpose();
+        let after = after.map_err(|fault| Error::field("?cursor", fault.to_string()))?;
+        if asked.as_ref().is_some_and(Asked::is_empty) {
+            return Ok(Hits::default());
+        }
+        let limit = limit as usize;
+        self.run(move |shelf| {
+            let searcher = shelf.searcher();
+            let found = Found::of(&shelf, &searcher, asked.as_ref(), after.as_ref().map(|(_, mode)| *mode))?;
+            let query = found.among(&wanted)?;
+            let page = Page {
+                by,
+                limit: limit + 1, // One more tells whether there is a next page.
+                after: after.map(|(place, _)| place),
+            };
+            let mut places = searcher.search(query.as_ref(), &page)?;
+            let more = places.len() > limit;
+            places.truncate(limit);
+            let last = places.last().filter(|_| more);
+            Ok(Hits {
+                next: last.map(|place| place.cursor(by, found.mode)),
+                numbers: places.iter().map(Place::number).collect(),
+                sought: found.sought,
+            })
+        })
+        .await
+    }
+
+    /// Carries out a search off the async threads.
+    async fn run<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(Shared) -> Result<T, TantivyError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let mut shelf = self.shelf.subscribe();
+        let ready = async {
+            shelf
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|shelf| shelf.clone())
+        };
+        let Ok(Some(shelf)) = tokio::time::timeout(READY_WAIT, ready).await else {
+            return Err(Error::Unsearchable);
+        };
+        let _turn = self.turns.acquire().await.map_err(|_| Error::Unsearchable)?;
+        let fault = match tokio::task::spawn_blocking(move || act(shelf)).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(fault)) => fault.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        tracing::error!(fault, "the search index cannot be read; it is opened anew");
+        self.is_damaged.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+        Err(Error::Unsearchable)
+    }
+
+    /// The task that keeps the index up.
+    pub fn task(self: &Arc<Self>) -> Task {
+        let search = self.clone();
+        Task::new("search", move |stop| {
+            let search = search.clone();
+            async move { search.follow_until(stop).await }
+        })
+    }
+}
+
+/// A search as this index understands it.
+struct Found<'a> {
+    shelf: &'a Shared,
+    searcher: &'a Searcher,
+    asked: Option<&'a Asked>,
+    sought: Vec<Sought>,
+    mode: Mode,
+}
+
+impl<'a> Found<'a> {
+    /// Settles which typos are forgiven, and whether all words must be found: `mode` where a page before did so.
+    fn of(
+        shelf: &'a Shared,
+        searcher: &'a Searcher,
+        asked: Option<&'a Asked>,
+        mode: Option<Mode>,
+    ) -> Result<Found<'a>, TantivyError> {
+        let sought = match asked {
+            Some(asked) => ranking::sought(searcher, &shelf.fields, asked)?,
+            None => Vec::new(),
+        };
+        let mut found = Found {
+            shelf,
+            searcher,
+            asked,
+            sought,
+            mode: mode.unwrap_or(Mode::All),
+        };
+        // Whatever the filters are: a filter must not change what a search means.
+        if mode.is_none() && found.sought.len() > 1 && !ranking::is_anywhere(searcher, found.query().as_ref())? {
+            found.mode = Mode::Any;
+        }
+        Ok(found)
+    }
+
+    fn query(&self) -> Box<dyn tantivy::query::Query> {
+        ranking::query(&self.shelf.fields, self.asked, &self.sought, self.mode)
+    }
+
+    fn among(&self, wanted: &Wanted) -> Result<Box<dyn tantivy::query::Query>, TantivyError> {
+        wanted.among(self.searcher, &self.shelf.fields, self.query())
+    }
+}

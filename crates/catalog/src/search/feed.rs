@@ -1,0 +1,492 @@
+//! How the index is filled and kept up.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use api::catalog::IndexState;
+use base::{CategoryId, ProductId, VariantId};
+use serde_json::Value;
+use serve::Stop;
+use store::{Dialect, Outgoing, Stored};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocSet as _, IndexWriter, TERMINATED, TantivyError};
+
+use super::Search;
+use super::index::{Mark, Shared, Shelf, column, is_available};
+use crate::store as rows;
+
+/// Events that are read at once.
+const EVENTS_MAX: u32 = 500;
+/// Products that are read at once: a page of an export.
+const PRODUCTS_MAX: usize = 200;
+/// Documents in one commit at most while there is more to come.
+const COMMIT_MAX: usize = 5_000;
+/// Events without a document after which how far they were followed is committed all the same, so that a restart does
+/// not read them all again.
+const UNMARKED_MAX: i64 = 20_000;
+/// How long an event waits for the next ones: commits of an index cost more than those of a database.
+const LINGER: Duration = Duration::from_millis(50);
+/// How often the outbox is read although this process wrote nothing: another one may have.
+const POLL: Duration = Duration::from_millis(500);
+/// Rounds without a change after which the writer with its memory and threads is let go.
+const IDLE_ROUNDS: u32 = 10;
+/// The wait after a fault.
+const BACKOFF: Duration = Duration::from_secs(2);
+
+/// Why the index is not kept up.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The index or its disk refused.
+    #[error(transparent)]
+    Index(#[from] TantivyError),
+    /// The process ends.
+    #[error("the process ends")]
+    Stopped,
+}
+
+/// Who fills the index: one at a time.
+#[derive(Default)]
+pub struct Feeder {
+    shelf: Option<Shared>,
+    writer: Option<IndexWriter>,
+    /// What the index holds, with what is written and not yet committed.
+    mark: Mark,
+    /// What of it is committed.
+    committed: Mark,
+    /// Products written and not yet committed, and whether something of them can be had.
+    written: HashMap<ProductId, bool>,
+    idle: u32,
+}
+
+/// How far a new index is, for those who ask.
+#[derive(Default)]
+pub struct Progress {
+    building: AtomicBool,
+    done: AtomicU64,
+    total: AtomicU64,
+    built: AtomicU64,
+    fault: Mutex<Option<String>>,
+}
+
+impl Search {
+    /// How the index stands.
+    pub fn state(&self) -> IndexState {
+        let progress = &self.progress;
+        IndexState {
+            ready: self.shelf.borrow().is_some(),
+            building: progress.building.load(Ordering::Relaxed),
+            done: progress.done.load(Ordering::Relaxed),
+            total: progress.total.load(Ordering::Relaxed),
+            built: progress.built.load(Ordering::Relaxed),
+            fault: progress.fault.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Makes the index anew; searches go on with the old one until the new one is whole. Whoever comes while this goes
+    /// on joins.
+    pub fn reindex(self: &std::sync::Arc<Self>) -> IndexState {
+        if !self.progress.building.swap(true, Ordering::Relaxed) {
+            let search = self.clone();
+            // Nobody waits for it: how far it is can be asked.
+            drop(serve::spawn(async move {
+                let mut feeder = search.feeder.lock().await;
+                let built = search.built(&mut feeder, true).await;
+                search.told(&built);
+                if let Err(fault) = built {
+                    tracing::error!(%fault, "the search index could not be made anew");
+                }
+                feeder.let_go().await;
+                search.progress.building.store(false, Ordering::Relaxed);
+            }));
+        }
+        self.state()
+    }
+
+    /// Follows the outbox until the process ends.
+    pub(super) async fn follow_until(&self, stop: Stop) {
+        let mut committed = self.db.committed();
+        loop {
+            committed.borrow_and_update();
+            let wait = match self.follow().await {
+                Ok(pause) => pause,
+                Err(Fault::Stopped) => break,
+                Err(fault) => {
+                    tracing::warn!(%fault, "the search index is behind; it is tried again");
+                    tokio::select! {
+                        () = tokio::time::sleep(BACKOFF) => {}
+                        () = stop.stopped() => {}
+                    }
+                    Duration::ZERO
+                }
+            };
+            if stop.is_stopped() {
+                break;
+            }
+            tokio::select! {
+                changed = committed.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(LINGER) => {}
+                        () = stop.stopped() => {}
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+                () = self.wake.notified() => {}
+                () = stop.stopped() => {}
+            }
+        }
+        self.feeder.lock().await.let_go().await;
+    }
+
+    /// Takes in what happened since the last time; answers how long to wait for more.
+    pub(super) async fn follow(&self) -> Result<Duration, Fault> {
+        let mut feeder = self.feeder.lock().await;
+        if self.is_damaged.swap(false, Ordering::Relaxed) {
+            feeder.drop_all().await;
+        }
+        let followed = match self.built(&mut feeder, false).await {
+            Ok(()) => self.take_in(&mut feeder).await,
+            Err(fault) => Err(fault),
+        };
+        let has_changed = match followed {
+            Ok(has_changed) => has_changed,
+            Err(fault) => {
+                // What was written and not committed is forgotten; a faulty index is looked at anew.
+                match &fault {
+                    Fault::Index(_) => feeder.drop_all().await,
+                    Fault::Store(_) | Fault::Stopped => feeder.go_back().await,
+                }
+                return Err(fault);
+            }
+        };
+        feeder.idle = if has_changed { 0 } else { feeder.idle + 1 };
+        if feeder.idle >= IDLE_ROUNDS {
+            feeder.let_go().await;
+        }
+        let alone = self.db.dialect() == Dialect::Sqlite && feeder.writer.is_none();
+        // On SQLite nobody else writes, so that nothing happens unheard.
+        Ok(if alone { Duration::from_secs(3_600) } else { POLL })
+    }
+
+    /// Sees to it that the index is opened and whole; made anew when need be or when `anyway`.
+    async fn built(&self, feeder: &mut Feeder, anyway: bool) -> Result<(), Fault> {
+        let mut fits = true;
+        let is_new = feeder.shelf.is_none();
+        if is_new {
+            let folder = self.folder.clone();
+            let (shelf, mark) = blocking(move || Shelf::open(folder.as_deref())).await?;
+            feeder.shelf = Some(Shared::new(shelf));
+            fits = match &mark {
+                Some(mark) => self.fits(mark).await?,
+                None => false,
+            };
+            feeder.mark = mark.unwrap_or_default();
+            feeder.committed = feeder.mark.clone();
+        }
+        if !fits || anyway {
+            self.progress.building.store(true, Ordering::Relaxed);
+            let filled = self.fill(feeder).await;
+            if !anyway {
+                self.told(&filled);
+                self.progress.building.store(false, Ordering::Relaxed);
+            }
+            filled?;
+        }
+        if is_new {
+            self.shelf.send_replace(feeder.shelf.clone());
+        }
+        Ok(())
+    }
+
+    fn told(&self, built: &Result<(), Fault>) {
+        let fault = built.as_ref().err().map(Fault::to_string);
+        *self.progress.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    /// Whether the outbox goes on where the index ends.
+    async fn fits(&self, mark: &Mark) -> Result<bool, Fault> {
+        let (last, next) = self.around(mark.seq).await?;
+        let same = |stored: &Stored| mark.event.as_ref().is_none_or(|id| *id == stored.event.id.to_string());
+        Ok(match next.first() {
+            Some(stored) if stored.seq == mark.seq => same(stored),
+            Some(stored) => stored.seq == mark.seq + 1,
+            None => last == mark.seq,
+        })
+    }
+
+    /// The number of the last event, and the first one from `seq` on.
+    async fn around(&self, seq: i64) -> Result<(i64, Vec<Stored>), Fault> {
+        let around = self
+            .db
+            .scan(move |tx| Ok::<_, store::Error>((store::outbox_last(tx)?, store::outbox_after(tx, seq - 1, 1)?)));
+        Ok(around.await?)
+    }
+
+    /// Fills the index from the database.
+    async fn fill(&self, feeder: &mut Feeder) -> Result<(), Fault> {
+        // Read first: what happens from here on is followed afterwards, and is harmless twice.
+        let last = self.db.scan(store::outbox_last).await?;
+        let (_, event) = self.around(last).await?;
+        let mark = Mark::new(last, event.first().map(|stored| stored.event.id.to_string()));
+        let total = self.db.scan(rows::living_count).await?;
+        self.progress.total.store(total.unsigned_abs(), Ordering::Relaxed);
+        self.progress.done.store(0, Ordering::Relaxed);
+        feeder.written.clear();
+        let (mut number, currency) = (0, self.currency);
+        feeder
+            .write(move |_, writer| writer.delete_all_documents().map(drop))
+            .await?;
+        loop {
+            if self.stop.is_stopped() {
+                return Err(Fault::Stopped);
+            }
+            let page = self
+                .db
+                .scan(move |tx| rows::living_after(tx, number, PRODUCTS_MAX as u32, currency));
+            let page = page.await?;
+            let Some(found) = page.last() else { break };
+            number = found.product.number;
+            let count = page.len() as u64;
+            feeder
+                .write(move |shelf, writer| {
+                    for found in &page {
+                        writer.add_document(shelf.document(&found.product, currency))?;
+                    }
+                    Ok(())
+                })
+                .await?;
+            self.progress.done.fetch_add(count, Ordering::Relaxed);
+        }
+        feeder.mark = mark;
+        feeder.commit().await?;
+        self.progress.built.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes in the events that the index does not have; answers whether there were any.
+    async fn take_in(&self, feeder: &mut Feeder) -> Result<bool, Fault> {
+        let mut has_changed = false;
+        loop {
+            let seq = feeder.mark.seq;
+            let events = self.db.scan(move |tx| store::outbox_after(tx, seq, EVENTS_MAX)).await?;
+            let (Some(first), Some(last)) = (events.first(), events.last()) else {
+                break;
+            };
+            if first.seq != seq + 1 {
+                tracing::info!("events were swept that the search index did not have yet; it is made anew");
+                self.built(feeder, true).await.inspect_err(|_| self.finished())?;
+                self.finished();
+                continue;
+            }
+            has_changed = true;
+            let mark = Mark::new(last.seq, Some(last.event.id.to_string()));
+            self.renew(feeder, self.concerned(feeder, &events).await?).await?;
+            feeder.mark = mark;
+            if events.len() < EVENTS_MAX as usize {
+                break;
+            }
+            if feeder.written.len() >= COMMIT_MAX {
+                feeder.commit().await?;
+            }
+        }
+        if !feeder.written.is_empty() || feeder.mark.seq - feeder.committed.seq > UNMARKED_MAX {
+            feeder.commit().await?;
+        }
+        Ok(has_changed)
+    }
+
+    fn finished(&self) {
+        self.progress.building.store(false, Ordering::Relaxed);
+    }
+
+    /// Products that these events changed for a search. A sale does only when it takes the last piece.
+    async fn concerned(&self, feeder: &Feeder, events: &[Stored]) -> Result<BTreeSet<ProductId>, Fault> {
+        let mut products = BTreeSet::new();
+        let mut variants = BTreeSet::new();
+        for Stored { event, .. } in events {
+            match &*event.kind {
+                "ProductCreated" | "ProductUpdated" | "ProductArchived" => {
+                    products.extend(event.subject.parse::<ProductId>().ok())
+                }
+                // A name or a place that changed is that of all products below it.
+                "CategoryUpdated" => {
+                    if let Ok(category) = event.subject.parse() {
+                        products.extend(self.of_category(category).await?);
+                    }
+                }
+                "InventoryReserved" | "InventoryReleased" | "InventoryAdjusted" => variants.extend(variants_of(event)),
+                _ => {}
+            }
+        }
+        if variants.is_empty() {
+            return Ok(products);
+        }
+        let variants: Vec<VariantId> = variants.into_iter().collect();
+        let available = self.db.scan(move |tx| rows::availability(tx, &variants)).await?;
+        let Some(shelf) = &feeder.shelf else {
+            return Ok(products);
+        };
+        for (product, now) in available {
+            if products.contains(&product) {
+                continue;
+            }
+            let before = match feeder.written.get(&product) {
+                Some(written) => Some(*written),
+                None => indexed(shelf, product)?,
+            };
+            if before.is_some_and(|before| before != now) {
+                products.insert(product);
+            }
+        }
+        Ok(products)
+    }
+
+    async fn of_category(&self, category: CategoryId) -> Result<Vec<ProductId>, Fault> {
+        let (mut all, mut number) = (Vec::new(), 0);
+        loop {
+            let page = self
+                .db
+                .scan(move |tx| rows::of_category(tx, category, number, PRODUCTS_MAX as u32))
+                .await?;
+            all.extend(page.iter().map(|(_, id)| *id));
+            match page.last() {
+                Some((last, _)) if page.len() == PRODUCTS_MAX => number = *last,
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// Writes products as they now are, and takes out those that are gone.
+    async fn renew(&self, feeder: &mut Feeder, products: BTreeSet<ProductId>) -> Result<(), Fault> {
+        let (products, currency) = (products.into_iter().collect::<Vec<_>>(), self.currency);
+        for ids in products.chunks(PRODUCTS_MAX) {
+            let ids = ids.to_vec();
+            let wanted = ids.clone();
+            let found = self.db.scan(move |tx| rows::living(tx, &wanted, currency)).await?;
+            feeder.written.extend(ids.iter().map(|id| (*id, false)));
+            let living = found
+                .iter()
+                .map(|found| (found.product.id, is_available(&found.product)));
+            feeder.written.extend(living);
+            feeder
+                .write(move |shelf, writer| {
+                    for id in ids {
+                        writer.delete_term(shelf.term_of(id));
+                    }
+                    for found in &found {
+                        writer.add_document(shelf.document(&found.product, currency))?;
+                    }
+                    Ok(())
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Feeder {
+    /// Writes off the async threads.
+    async fn write(
+        &mut self,
+        act: impl FnOnce(&Shelf, &mut IndexWriter) -> Result<(), TantivyError> + Send + 'static,
+    ) -> Result<(), Fault> {
+        let Some(shelf) = self.shelf.clone() else {
+            return Err(Fault::Index(TantivyError::InternalError("no index is open".into())));
+        };
+        let kept = self.writer.take();
+        let writer = blocking(move || {
+            let mut writer = kept.map_or_else(|| shelf.writer(), Ok)?;
+            act(&shelf, &mut writer)?;
+            Ok(writer)
+        });
+        self.writer = Some(writer.await?);
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<(), Fault> {
+        let mark = self.mark.clone();
+        self.write(move |shelf, writer| shelf.commit(writer, &mark)).await?;
+        self.committed = self.mark.clone();
+        self.written.clear();
+        Ok(())
+    }
+
+    /// Ends the writer after its last commit; it is made anew when there is something to write.
+    async fn let_go(&mut self) {
+        if self.writer.is_some() && self.mark != self.committed && self.commit().await.is_err() {
+            tracing::warn!("how far the search index has followed could not be written; it follows again from before");
+        }
+        self.idle = 0;
+        let Some(writer) = self.writer.take() else { return };
+        let ended = blocking(move || writer.wait_merging_threads()).await;
+        if let Err(fault) = ended {
+            tracing::warn!(%fault, "segments of the search index could not be merged");
+        }
+    }
+
+    /// Forgets what was written and not committed.
+    async fn go_back(&mut self) {
+        self.mark = self.committed.clone();
+        self.written.clear();
+        let writer = self.writer.take();
+        // Its threads are waited for.
+        let _ = blocking(move || {
+            drop(writer);
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Forgets the index, to open it anew.
+    async fn drop_all(&mut self) {
+        self.go_back().await;
+        *self = Self::default();
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    act: impl FnOnce() -> Result<T, TantivyError> + Send + 'static,
+) -> Result<T, TantivyError> {
+    let done = tokio::task::spawn_blocking(act).await;
+    done.unwrap_or_else(|panic| Err(TantivyError::InternalError(panic.to_string())))
+}
+
+/// The variants that an event of the stock tells of.
+fn variants_of(event: &Outgoing) -> Vec<VariantId> {
+    let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+    let one = std::iter::once(&data["variantId"]);
+    let lines = data["lines"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|line| &line["variantId"]);
+    one.chain(lines).filter_map(|id| id.as_str()?.parse().ok()).collect()
+}
+
+/// Whether something of a product can be had, as the index has it; none when it does not have the product.
+fn indexed(shelf: &Shelf, product: ProductId) -> Result<Option<bool>, TantivyError> {
+    let term = shelf.term_of(product);
+    for segment in shelf.searcher().segment_readers() {
+        let index = segment.inverted_index(shelf.fields.id)?;
+        let Some(mut found) = index.read_postings(&term, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        while found.doc() != TERMINATED {
+            let doc = found.doc();
+            if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
+                return Ok(Some(
+                    segment.fast_fields().u64(column::AVAILABLE)?.first(doc) == Some(1),
+                ));
+            }
+            found.advance();
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,208 @@
+//! The index follows what happens, and finds its way back when it was lost.
+
+use std::fs;
+use std::path::Path;
+
+use api::catalog::{Pieces, Reserve};
+use base::Quantity;
+use serde_json::{Value, json};
+use store::Engine;
+use testkit::until;
+
+use super::super::desk::{Desk, cx, order};
+use super::super::on_both_engines;
+use super::{found, indexed};
+
+on_both_engines!(changes_are_followed, stock_is_followed, a_lost_index_comes_back);
+
+async fn waits(desk: &Desk, query: &str, wanted: &[&str]) {
+    until(format!("{query} finds {wanted:?}"), || async {
+        let names = found(desk, query).await;
+        if names == wanted { Ok(()) } else { Err(names) }
+    })
+    .await;
+}
+
+async fn changes_are_followed(desk: Desk) {
+    let product = desk
+        .product(json!({ "name": "Anvil", "price": 10, "category": "Tools" }))
+        .await;
+    waits(&desk, "q=anvil", &["Anvil"]).await;
+    let path = format!("/products/{}", product["id"].as_str().unwrap());
+    desk.clerk(&format!("PATCH {path}"), json!({ "name": "Hammer" })).await;
+    waits(&desk, "q=hammer", &["Hammer"]).await;
+    waits(&desk, "q=anvil", &[]).await;
+    desk.clerk(&format!("PATCH {path}"), json!({ "status": "draft" })).await;
+    waits(&desk, "q=hammer", &[]).await;
+    desk.clerk(&format!("PATCH {path}"), json!({ "status": "active" }))
+        .await;
+    waits(&desk, "q=hammer", &["Hammer"]).await;
+    desk.clerk(&format!("DELETE {path}"), Value::Null).await;
+    waits(&desk, "q=hammer", &[]).await;
+}
+
+async fn stock_is_followed(desk: Desk) {
+    let variant = desk.pieces("Anvil", 2).await;
+    let number = "anvil";
+    waits(&desk, "q=anvil&inStock=true", &["Anvil"]).await;
+    let two = [Pieces {
+        variant,
+        quantity: Quantity::new(2).unwrap(),
+    }];
+    let reserve = Reserve {
+        order: order(1),
+        lines: two.to_vec(),
+    };
+    desk.client().reserve(&cx(), &reserve).await.unwrap();
+    waits(&desk, "q=anvil&inStock=false", &["Anvil"]).await;
+    desk.client().undo(&cx(), order(1)).await.unwrap();
+    waits(&desk, "q=anvil&inStock=true", &["Anvil"]).await;
+    desk.clerk(&format!("PUT /products/{number}/stock"), json!({ "quantity": -2 }))
+        .await;
+    waits(&desk, "q=anvil&inStock=false", &["Anvil"]).await;
+    desk.clerk(&format!("PUT /products/{number}/stock"), json!({ "quantity": 9 }))
+        .await;
+    waits(&desk, "q=anvil&inStock=true", &["Anvil"]).await;
+}
+
+async fn a_lost_index_comes_back(desk: Desk) {
+    for name in ["Anvil", "Bolt", "Chisel"] {
+        desk.product(json!({ "name": name, "price": 10 })).await;
+    }
+    indexed(&desk, 3).await;
+    let (status, body) = desk
+        .send(None, "POST /internal/reindex", "application/json", "".into())
+        .await;
+    assert_eq!(status, 202, "{}", String::from_utf8_lossy(&body));
+    until("the index is made anew", || async {
+        let (_, body) = desk
+            .send(None, "GET /internal/reindex", "application/json", "".into())
+            .await;
+        let state: Value = serde_json::from_slice(&body).unwrap();
+        let is_done = state["building"] == false && state["built"] == 2 && state["done"] == 3;
+        if is_done { Ok(()) } else { Err(state) }
+    })
+    .await;
+    assert_eq!(found(&desk, "q=chisel").await, ["Chisel"]);
+    let refused = desk.clerk("POST /internal/reindex", Value::Null).await;
+    assert!([401, 403, 404].contains(&refused.status), "services only: {refused:?}");
+}
+
+/// How often an index was made since its process began.
+async fn built(desk: &Desk) -> u64 {
+    let (_, body) = desk
+        .send(None, "GET /internal/reindex", "application/json", "".into())
+        .await;
+    serde_json::from_slice::<Value>(&body).unwrap()["built"]
+        .as_u64()
+        .unwrap()
+}
+
+async fn open(folder: &Path, database: &str) -> Desk {
+    let engine = Engine::Sqlite {
+        file: folder.join(database),
+    };
+    Desk::open_searching(engine, Some(folder.join("search"))).await
+}
+
+#[tokio::test]
+async fn an_index_on_disk_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = open(folder.path(), "catalog.db").await;
+    desk.product(json!({ "name": "Anvil", "price": 10 })).await;
+    waits(&desk, "q=anvil", &["Anvil"]).await;
+    desk.close().await;
+
+    // What happens while nobody follows is caught up.
+    let idle = Desk::open_unfollowed(Engine::Sqlite {
+        file: folder.path().join("catalog.db"),
+    })
+    .await;
+    idle.product(json!({ "name": "Bolt", "price": 10 })).await;
+    idle.close().await;
+    let desk = open(folder.path(), "catalog.db").await;
+    waits(&desk, "q=bolt", &["Bolt"]).await;
+    assert_eq!(found(&desk, "q=anvil").await, ["Anvil"]);
+    assert_eq!(built(&desk).await, 0, "it was followed, not made anew");
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_used_is_made_anew() {
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 4] = [
+        ("gone", |search| fs::remove_dir_all(search).unwrap()),
+        ("of another version", |search| {
+            let meta = search.join("meta.json");
+            let text = fs::read_to_string(&meta).unwrap();
+            fs::write(meta, text.replace("\\\"version\\\":", "\\\"version\\\":9")).unwrap();
+        }),
+        ("cut short", |search| {
+            for file in fs::read_dir(search).unwrap() {
+                let path = file.unwrap().path();
+                if path.extension().is_some_and(|kind| kind == "idx" || kind == "term") {
+                    let bytes = fs::read(&path).unwrap();
+                    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+                }
+            }
+        }),
+        ("nonsense", |search| fs::write(search.join("meta.json"), "{").unwrap()),
+    ];
+    for (what, harm) in harms {
+        let folder = tempfile::tempdir().unwrap();
+        let desk = open(folder.path(), "catalog.db").await;
+        desk.product(json!({ "name": "Anvil", "price": 10 })).await;
+        waits(&desk, "q=anvil", &["Anvil"]).await;
+        desk.close().await;
+        harm(&folder.path().join("search"));
+        let desk = open(folder.path(), "catalog.db").await;
+        waits(&desk, "q=anvil", &["Anvil"]).await;
+        assert_eq!(built(&desk).await, 1, "{what}");
+        desk.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_of_another_database_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = open(folder.path(), "one.db").await;
+    for name in ["Anvil", "Bolt"] {
+        desk.product(json!({ "name": name, "price": 10 })).await;
+    }
+    waits(&desk, "q=bolt", &["Bolt"]).await;
+    desk.close().await;
+    // As many events, others.
+    let idle = Desk::open_unfollowed(Engine::Sqlite {
+        file: folder.path().join("two.db"),
+    })
+    .await;
+    for name in ["Chisel", "Drill"] {
+        idle.product(json!({ "name": name, "price": 10 })).await;
+    }
+    idle.close().await;
+    let desk = open(folder.path(), "two.db").await;
+    waits(&desk, "q=drill", &["Drill"]).await;
+    assert_eq!(found(&desk, "q=bolt").await, [""; 0]);
+    desk.close().await;
+}
+
+#[tokio::test]
+async fn events_that_were_swept_are_made_up_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = open(folder.path(), "catalog.db").await;
+    desk.product(json!({ "name": "Anvil", "price": 10 })).await;
+    waits(&desk, "q=anvil", &["Anvil"]).await;
+    desk.close().await;
+    let idle = Desk::open_unfollowed(Engine::Sqlite {
+        file: folder.path().join("catalog.db"),
+    })
+    .await;
+    idle.product(json!({ "name": "Bolt", "price": 10 })).await;
+    idle.product(json!({ "name": "Chisel", "price": 10 })).await;
+    idle.forget_events().await;
+    idle.close().await;
+    let desk = open(folder.path(), "catalog.db").await;
+    waits(&desk, "q=bolt", &["Bolt"]).await;
+    assert_eq!(built(&desk).await, 1);
+    desk.close().await;
+}
