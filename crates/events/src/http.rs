@@ -8,9 +8,8 @@ use api::audit::{EventFault, Logged, Names};
 use api::events::{Delivery, Event};
 use api::trail::Entry;
 use axum::extract::{OriginalUri, State};
-use axum::response::sse::{KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, StatusCode};
 use serve::{Body, Json, May, Rights, Route, Routes, SETTINGS_READ, SettingsRead, listed, no_content};
 use wire::Problem;
 
@@ -22,8 +21,6 @@ use params::{AskedDeeds, AskedEvents, AskedStream, Listed, Reader, bound};
 
 /// By which a follower who comes back tells what they have seen (HTML Standard, 9.2).
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Tells nginx, and those who learned from it, to pass on what comes when it comes.
-const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 type Shop = State<Arc<App>>;
 
@@ -32,7 +29,8 @@ pub fn routes(app: &App) -> Routes<Arc<App>> {
     const STREAMED: &str = "Server-sent events, in the order of arrival: `data` is the event as in the list, `id` its \
         id. With `Last-Event-ID` the stream goes on after that event, without a gap and without telling one twice; an \
         id that is not in the log is a 400. Without it, it begins with what happens next, or where `after` says. A \
-        comment comes every 15 seconds. The stream ends when the token does.";
+        comment comes every 15 seconds. The stream ends when the token does, or the process: its last event is `end`, \
+        with the `reason`.";
     Routes::new("events", None)
         .add(
             Route::get("/events", list)
@@ -104,11 +102,8 @@ async fn follow(
     };
     let place = app.places.clone().try_acquire_owned().map_err(|_| Error::Crowded)?;
     let at = actions::start(&app, start).await?;
-    let events = stream::follow(app, who, filter, at, place);
-    let beat = KeepAlive::new().interval(stream::HEARTBEAT).text("still here");
-    let mut answer = Sse::new(events).keep_alive(beat).into_response();
-    answer.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
-    Ok(answer)
+    let frames = stream::follow(app.clone(), filter, at, place);
+    Ok(serve::event_stream(&app.deps, &who, frames))
 }
 
 /// The event that a follower who comes back has seen last.

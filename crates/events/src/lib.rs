@@ -27,8 +27,7 @@ mod tests;
 use std::sync::Arc;
 
 use ::store::Dialect;
-use base::Clock;
-use serve::{Keys, Mode, Stop};
+use serve::Deps;
 use tokio::sync::Semaphore;
 
 use crate::error::Error;
@@ -44,11 +43,7 @@ pub struct Config {}
 /// What every action of events stands on.
 pub(crate) struct App {
     db: ::store::Db,
-    mode: Mode,
-    clock: Clock,
-    keys: Keys,
-    /// Ends the streams with the process.
-    stop: Stop,
+    deps: Deps,
     inbox: bus::Inbox<Error>,
     arrivals: Arrivals,
     /// Room for those who follow the log.
@@ -59,13 +54,10 @@ pub(crate) struct App {
 ///
 /// # Errors
 /// None today; the same in every service.
-pub async fn build(deps: serve::Deps, db: ::store::Db, _: Config) -> Result<serve::Part, ::store::Error> {
+pub async fn build(deps: Deps, db: ::store::Db, _: Config) -> Result<serve::Part, ::store::Error> {
     let app = Arc::new(App {
         db: db.clone(),
-        mode: deps.mode,
-        clock: deps.clock.clone(),
-        keys: deps.keys.clone(),
-        stop: deps.stop.clone(),
+        deps: deps.clone(),
         inbox: bus::Inbox::of_repeatable(&db, "events", actions::take_in),
         arrivals: Arrivals::default(),
         places: Arc::new(Semaphore::new(stream::STREAMS_MAX)),

@@ -1,20 +1,18 @@
-//! The log as it grows, for those who follow it: server-sent events.
+//! The log as it grows, for those who follow it.
 //!
 //! Events are told in the order in which they arrived, each once, and a follower who comes back with the id of the last
-//! one goes on after it. A page is read when the last one was taken, so that slow followers hold nothing in memory. A
-//! stream ends when the process does, when its caller's token does, and when the database cannot be read: followers
-//! come back by themselves.
+//! one goes on after it. A page is read when the last one was taken, so that slow followers hold nothing in memory.
+//! When the database cannot be read a stream ends, as it does with the process and the token: followers come back by
+//! themselves.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use api::events::Event;
-use axum::response::sse;
 use futures_util::stream::{self, Stream};
-use serve::{Holder, Task, Who};
+use serve::{Frame, Task};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::domain::Filter;
@@ -24,12 +22,8 @@ use crate::{App, actions, store as rows};
 pub const STREAMS_MAX: usize = 512;
 /// Events that are read at a time.
 const PAGE: u32 = 100;
-/// How often a quiet stream looks whether its caller's token still counts.
-const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// How often a quiet stream says that it is there: proxies close connections that say nothing for a minute.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// When a follower whose stream broke comes back.
-const RETRY: Duration = Duration::from_secs(2);
+/// What each frame is called: what a browser's `onmessage` hears. The event's own type is in its data.
+const MESSAGE: &str = "message";
 /// How often a process asks what other processes added to the log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -79,7 +73,6 @@ pub fn look(app: Arc<App>) -> Task {
 /// One who follows the log.
 struct Follower {
     app: Arc<App>,
-    who: Who,
     filter: Filter,
     /// All up to here was told, or is in `waiting`.
     at: i64,
@@ -88,52 +81,43 @@ struct Follower {
     _place: OwnedSemaphorePermit,
 }
 
-/// What arrives after the place `at` and fits the filter, for `who`.
+/// What arrives after the place `at` and fits the filter; it ends when the log cannot be read.
 pub fn follow(
     app: Arc<App>,
-    who: Who,
     filter: Filter,
     at: i64,
     place: OwnedSemaphorePermit,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+) -> impl Stream<Item = Frame> + Send + 'static {
     let follower = Follower {
         arrivals: app.arrivals.told.subscribe(),
         app,
-        who,
         filter,
         at,
         waiting: VecDeque::new(),
         _place: place,
     };
-    // Something is said at once, so that the follower knows that it follows.
-    let hello = sse::Event::default().retry(RETRY).comment("following");
-    let told = stream::unfold(follower, |mut follower| async move {
+    stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
-        let told = sse::Event::default().id(event.id.to_string()).json_data(&event).ok()?;
-        Some((Ok(told), follower))
-    });
-    futures_util::StreamExt::chain(stream::iter([Ok(hello)]), told)
+        let frame = Frame {
+            id: Some(event.id.to_string()),
+            event: MESSAGE,
+            data: serde_json::to_string(&event).ok()?,
+        };
+        Some((frame, follower))
+    })
 }
 
 impl Follower {
     /// The next event; none at the end.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if self.app.stop.is_stopped() || !self.still_counts() {
-                return None;
-            }
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
             // What arrives while the page is read wakes it once more.
             self.arrivals.borrow_and_update();
-            if self.read().await? {
-                continue;
-            }
-            tokio::select! {
-                changed = self.arrivals.changed() => changed.ok()?,
-                () = tokio::time::sleep(CHECK_EVERY) => {}
-                () = self.app.stop.stopped() => return None,
+            if !self.read().await? {
+                self.arrivals.changed().await.ok()?;
             }
         }
     }
@@ -153,15 +137,6 @@ impl Follower {
                 tracing::warn!(%fault, "the log cannot be read; a stream of it ends");
                 None
             }
-        }
-    }
-
-    fn still_counts(&self) -> bool {
-        match self.who.0.as_deref() {
-            Some(holder @ Holder::User(caller)) => {
-                self.app.clock.now() < caller.expires && self.app.keys.still_counts(holder).is_ok()
-            }
-            _ => true,
         }
     }
 }

@@ -138,6 +138,10 @@ impl Open {
                 () = self.stop.stopped() => {}
                 frame = self.frames.next() => {
                     self.said = now();
+                    // It may have been waited for longer than the token lasted.
+                    if !self.counts() {
+                        return self.end("token");
+                    }
                     return match frame {
                         Some(frame) => Some(frame.text()),
                         None => self.end("done"),

@@ -187,7 +187,7 @@ impl FromRequestParts<Arc<App>> for Reader {
             .headers
             .get("x-forwarded-for")
             .map(|value| value.to_str().unwrap_or_default());
-        let is_open = app.mode == Mode::Development && who.0.is_none();
+        let is_open = app.deps.mode == Mode::Development && who.0.is_none();
         if is_open && is_from_here(remote.map(|address| address.ip()), forwarded) {
             Ok(Reader(who))
         } else {

@@ -80,6 +80,9 @@ impl Follower {
         loop {
             let block = self.block().await?;
             let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            if field("event:") == Some("end") {
+                return None;
+            }
             let Some(data) = field("data:") else { continue };
             let event: Event = serde_json::from_str(data).unwrap();
             assert_eq!(field("id:"), Some(event.id.to_string().as_str()), "{block}");
