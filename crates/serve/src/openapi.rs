@@ -66,7 +66,9 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             "version": info.version,
             "summary": "Sells things: catalogue, carts, orders, payments.",
             "description": "Money is an exact decimal with its currency. Lists are bare arrays; the next page is in \
-                `Link`. Errors are problem documents (RFC 9457) with a stable `code`.",
+                `Link`. Errors are problem documents (RFC 9457) with a stable `code`. Every answer tells in `RateLimit` \
+                what is left of your allowance (draft-ietf-httpapi-ratelimit-headers-10). A JSON body may be sent \
+                encrypted, as `{\"encrypted\": \"…\"}`.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": info.server }],
@@ -84,6 +86,21 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
                 "RequestId": { "description": "The request's id.", "schema": { "type": "string" } },
                 "Link": { "description": "`<…>; rel=\"next\"` when there is a next page.", "schema": { "type": "string" } },
                 "Location": { "description": "The address of the new record.", "schema": { "type": "string" } },
+                "RateLimit": {
+                    "description": "What is left of the allowance, and in how many seconds it is whole again.",
+                    "schema": { "type": "string" },
+                    "example": "\"reads\";r=5999;t=1",
+                },
+                "RateLimitPolicy": {
+                    "description": "The allowance: how many requests in how many seconds.",
+                    "schema": { "type": "string" },
+                    "example": "\"reads\";q=6000;w=60",
+                },
+                "RetryAfter": {
+                    "description": "After how many seconds to try again.",
+                    "schema": { "type": "integer", "minimum": 0 },
+                    "example": 1,
+                },
                 "Replayed": { "description": "`true`: an earlier call with the same key was answered like this.", "schema": { "type": "string" } },
             },
             "responses": {
@@ -242,19 +259,42 @@ fn responses(route: &Declared, schemas: &mut Schemas) -> Value {
     for given in &route.gives {
         responses.insert(given.status.to_string(), success(route, given, schemas));
     }
+    if is_public_read(route) {
+        // The edge tags whatever the route itself does not.
+        let same = json!({
+            "description": "Not Modified: what `If-None-Match` names is still the same.",
+            "headers": { "X-Request-ID": { "$ref": "#/components/headers/RequestId" } },
+        });
+        responses.entry("304".to_owned()).or_insert(same);
+    }
     for (status, codes) in refusals(route) {
         let named: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
         let problem = json!({ "$ref": format!("{SCHEMAS}Problem") });
-        let response = json!({
+        let mut response = json!({
             "description": format!("Refused: {}.", named.join(", ")),
             "x-codes": codes,
             "headers": { "X-Request-ID": { "$ref": "#/components/headers/RequestId" } },
             "content": { "application/problem+json": { "schema": problem } },
         });
+        let mut header = |name: &str, of: &str| {
+            response["headers"][name] = json!({ "$ref": format!("#/components/headers/{of}") });
+        };
+        if matches!(status, 429 | 503) {
+            header("Retry-After", "RetryAfter");
+        }
+        if status == 429 {
+            header("RateLimit", "RateLimit");
+            header("RateLimit-Policy", "RateLimitPolicy");
+        }
         responses.entry(status.to_string()).or_insert(response);
     }
     responses.insert("default".into(), json!({ "$ref": "#/components/responses/Problem" }));
     json!(responses)
+}
+
+/// Whether everybody reads the same, with or without a token: such an answer may be kept and asked for again.
+fn is_public_read(route: &Declared) -> bool {
+    route.method == Method::GET && route.rights == Rights::Anyone && route.gives.iter().any(|given| given.status == 200)
 }
 
 fn success(route: &Declared, given: &Given, schemas: &mut Schemas) -> Value {
@@ -305,12 +345,16 @@ fn refusals(route: &Declared) -> BTreeMap<u16, Vec<&'static str>> {
     }
     if route.takes.is_some() {
         add(400, "malformed");
+        add(400, "bad_encrypted_body");
         add(413, "too_large");
         add(415, "unsupported_media_type");
     }
     if is_keyed(route) {
         add(400, "bad_idempotency_key");
         add(422, "idempotency_key_reused");
+    }
+    if route.takes.is_some() || !route.takes_text.is_empty() {
+        add(408, "too_slow");
     }
     add(429, "too_many_requests");
     add(503, "unavailable");

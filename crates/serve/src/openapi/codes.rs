@@ -10,6 +10,10 @@ pub const CODES: &[(&str, &str)] = &[
         "The amount is not what is due. Send what the order says, or leave it out.",
     ),
     (
+        "bad_encrypted_body",
+        "The encrypted body cannot be opened. Seal it with the shop's key, as the guide says.",
+    ),
+    (
         "bad_idempotency_key",
         "An Idempotency-Key has 1 to 255 visible ASCII characters.",
     ),
@@ -18,6 +22,23 @@ pub const CODES: &[(&str, &str)] = &[
         "The signature does not fit the body. Sign the raw bytes with the shared secret.",
     ),
     ("cart_full", "A cart holds at most 500 lines."),
+    (
+        "category_ambiguous",
+        "Several categories have this name. Name one by its path or id.",
+    ),
+    ("category_cycle", "A category cannot stand below itself."),
+    (
+        "category_exists",
+        "There is a category of this name at this place already.",
+    ),
+    (
+        "category_in_use",
+        "Categories or products stand in it. Move them elsewhere first.",
+    ),
+    (
+        "category_too_large",
+        "Too many products stand in it to move it at once. Move the categories below it one by one.",
+    ),
     ("duplicate", "There is one like this already."),
     (
         "email_taken",
@@ -35,6 +56,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("illegal_transition", "The order cannot go there from where it stands."),
     ("invalid", "Some fields are not as they should be; `errors` names each."),
+    (
+        "last_variant",
+        "A product has at least one variant. Delete the product, or add another variant first.",
+    ),
     ("line_full", "A line holds at most 9,999 pieces."),
     ("malformed", "The body is no JSON."),
     (
@@ -61,6 +86,10 @@ pub const CODES: &[(&str, &str)] = &[
         "refund_exceeds_captured",
         "That is more than was captured and not given back yet.",
     ),
+    (
+        "rows_refused",
+        "Nothing was created; `errors` names every row that is not as it should be.",
+    ),
     ("session_ended", "The session has ended. Please sign in again."),
     ("sku_taken", "Another variant has this SKU. Choose another one."),
     (
@@ -72,10 +101,12 @@ pub const CODES: &[(&str, &str)] = &[
         "too_many_attempts",
         "Too many tries. Wait for as long as Retry-After says.",
     ),
+    ("too_many_categories", "A shop has at most 20,000 categories."),
     (
         "too_many_requests",
         "Too many calls. Wait for as long as Retry-After says.",
     ),
+    ("too_slow", "The body came too slowly. Send it again."),
     (
         "unauthorized",
         "Please sign in: this call needs a token in the header `Authorization: Bearer …`.",
