@@ -3,8 +3,14 @@
 
 mod accounts;
 mod admins;
+mod arrivals;
 mod guests;
+pub(crate) mod keys;
+mod mails;
+mod passwords;
+mod roles;
 mod sessions;
+mod tries;
 mod users;
 
 use base::UserId;
@@ -12,16 +18,21 @@ use serve::Mode;
 use store::{Outgoing, Tx};
 use wire::Cx;
 
-use crate::domain::{self, PasswordRules, User};
-use crate::store::{attempts as attempt_rows, users as rows};
-use crate::{App, Config, Error};
+use crate::domain::{PasswordRules, User};
+use crate::store::users as rows;
+use crate::{Config, Error};
 
-pub(crate) use accounts::{login, register};
+pub(crate) use accounts::{Visit, login, register};
 pub(crate) use admins::raise;
 pub use admins::{Appointed, create_admin, ensure_first_admin};
+pub(crate) use arrivals::take_over;
 pub(crate) use guests::{Outcome, carry_out_merge, guest_ordered};
-pub(crate) use sessions::{ended, guest, logout, refresh, verify};
-pub(crate) use users::{change_user, known_user, user};
+pub(crate) use mails::send_due;
+pub(crate) use passwords::{change_password, forgot, reset};
+pub(crate) use roles::change_role;
+pub(crate) use sessions::{end_others, end_session, ended, guest, logout, refresh, sessions_of, verify};
+pub(crate) use tries::TRY_WINDOW;
+pub(crate) use users::{Wanted, change_user, enter_missing, known_user, list, user};
 
 fn password_rules(config: &Config, mode: Mode) -> PasswordRules {
     PasswordRules {
@@ -60,26 +71,4 @@ fn check_taken(tx: &mut Tx<'_>, user: &User, of: Option<UserId>) -> Result<(), E
     } else {
         Ok(())
     }
-}
-
-/// Whether the password is right; a failure is counted under `key`, and too many slow the next ones.
-async fn check_password(
-    app: &App,
-    key: String,
-    attempts: Option<(i64, base::Time)>,
-    password: String,
-    hash: Option<String>,
-) -> Result<bool, Error> {
-    let slowed = attempts.and_then(|(failures, last)| domain::session::slowed(failures, last, app.clock.now()));
-    if let Some(seconds) = slowed {
-        return Err(Error::Slowed { seconds });
-    }
-    if app.hasher.verify(password, hash).await? {
-        return Ok(true);
-    }
-    let (now, window) = (app.clock.now(), app.config.attempt_window);
-    app.db
-        .write(move |tx| attempt_rows::count_failure(tx, &key, window, now))
-        .await?;
-    Ok(false)
 }

@@ -1,10 +1,14 @@
 //! Rules of accounts: what a name, an address, a password may be, and what a change makes of a user.
 
+pub mod crew;
+pub mod device;
+pub mod keys;
 mod names;
+pub mod search;
 pub mod session;
 
 use base::{Id, Time, UserId, fold};
-use serve::Role;
+use serve::{Permissions, Role};
 
 pub use names::{Login, Names, email, username};
 use names::{person, phone};
@@ -87,19 +91,25 @@ pub struct Newcomer {
 
 /// Reads a registration. Errors: every field that is wrong.
 pub fn newcomer(asked: &api::identity::Register, rules: PasswordRules) -> Result<Newcomer, Vec<Fault>> {
+    read(asked, Some(rules))
+}
+
+/// Reads what is known of somebody who comes from another system, whose password is not known. Errors: every field
+/// that is wrong.
+pub fn arrival(asked: &api::identity::Register) -> Result<Newcomer, Vec<Fault>> {
+    read(asked, None)
+}
+
+fn read(asked: &api::identity::Register, rules: Option<PasswordRules>) -> Result<Newcomer, Vec<Fault>> {
     let mut faults = Vec::new();
     let email = noted(asked.email.as_deref().map(email), &mut faults);
     let username = noted(asked.username.as_deref().map(username), &mut faults);
     if asked.email.is_none() && asked.username.is_none() {
         faults.push(Fault::new("/email", "is needed, or `username`"));
     }
+    let names = (asked.email.as_deref(), asked.username.as_deref());
     noted(
-        Some(password(
-            &asked.password,
-            rules,
-            asked.email.as_deref(),
-            asked.username.as_deref(),
-        )),
+        rules.map(|rules| password(&asked.password, rules, names.0, names.1)),
         &mut faults,
     );
     let names = Names {
@@ -139,6 +149,8 @@ pub struct User {
     pub phone: Option<String>,
     /// What they may do.
     pub role: Role,
+    /// What staff may do in the areas of the shop; administrators have all, others none.
+    pub permissions: Permissions,
     /// Since when.
     pub created_at: Time,
 }
@@ -156,6 +168,7 @@ impl User {
             names: Names::default(),
             phone: None,
             role: Role::Guest,
+            permissions: Permissions::NONE,
             created_at: Time::from_micros(millis.saturating_mul(1_000)),
         }
     }
@@ -225,6 +238,7 @@ impl From<User> for api::identity::User {
             last_name: user.names.last,
             phone: user.phone,
             role: user.role,
+            permissions: (user.role >= Role::Staff).then_some(user.permissions),
             created_at: user.created_at,
         }
     }

@@ -4,6 +4,7 @@ use http::StatusCode;
 use wire::Problem;
 
 use crate::domain::Fault;
+use crate::domain::crew::Barred;
 
 /// Why something was not done.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -31,6 +32,21 @@ pub enum Error {
         /// Until the next one is let through.
         seconds: u32,
     },
+    /// Too many tries for an account from an address.
+    #[error("too many tries, slowed for {seconds} s")]
+    TooManyTries {
+        /// Until the next one is let through.
+        seconds: u32,
+    },
+    /// A token for a new password that is good for nothing: spent, too old, or never ours.
+    #[error("the token for a new password is spent")]
+    ResetTokenSpent,
+    /// Mail is needed, and none is sent here.
+    #[error("no mail is sent here")]
+    NoMail,
+    /// No such session, or none of this user.
+    #[error("no such session")]
+    NoSuchSession,
     /// Too many passwords wait to be hashed.
     #[error("too many passwords wait to be hashed")]
     TooManyPasswords,
@@ -40,6 +56,24 @@ pub enum Error {
     /// There is no such user, or none that the caller may see.
     #[error("no such user")]
     NoSuchUser,
+    /// There is no such API key, or no longer.
+    #[error("no such API key")]
+    NoSuchKey,
+    /// The caller may see the user, and lacks the permission to change them.
+    #[error("without the permission {0}")]
+    Without(serve::Permission),
+    /// Only administrators change accounts of staff and administrators.
+    #[error("the account is one of the staff")]
+    Crew,
+    /// A machine has no password that could prove who asks.
+    #[error("machines change no e-mail addresses")]
+    Machine,
+    /// The only administrator stays one.
+    #[error("the last administrator")]
+    LastAdmin,
+    /// A cursor of another list.
+    #[error("a cursor of another list")]
+    BadCursor,
     /// Guests have nothing that could be changed.
     #[error("guests have no account")]
     NoAccount,
@@ -64,6 +98,17 @@ impl Error {
     /// One field that is wrong.
     pub fn field(pointer: &'static str, detail: &str) -> Self {
         Error::Invalid(vec![Fault::new(pointer, detail)])
+    }
+}
+
+impl From<Barred> for Error {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Unknown => Error::NoSuchUser,
+            Barred::Without(permission) => Error::Without(permission),
+            Barred::Crew => Error::Crew,
+            Barred::Machine => Error::Machine,
+        }
     }
 }
 
@@ -109,6 +154,20 @@ impl From<Error> for Problem {
                 format!("Too many failed attempts. Please wait {seconds} s before the next."),
             )
             .retry_after(seconds),
+            Error::TooManyTries { seconds } => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_attempts",
+                format!("Too many tries for this account. Please wait {seconds} s before the next."),
+            )
+            .retry_after(seconds),
+            Error::ResetTokenSpent => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "reset_token_spent",
+                "This link for a new password has expired or was used before. Please ask for another.",
+            )
+            .field("/token", "is good for nothing any more"),
+            Error::NoMail => serve::no_mail(),
+            Error::NoSuchSession => Problem::not_found("There is no such session."),
             Error::TooManyPasswords => {
                 Problem::unavailable("Too many people are signing in just now. Please try again.")
             }
@@ -116,6 +175,22 @@ impl From<Error> for Problem {
                 StatusCode::UNAUTHORIZED,
                 "session_ended",
                 "The session has ended, or the refresh token was used before. Please sign in again.",
+            ),
+            Error::NoSuchKey => Problem::not_found("There is no such API key."),
+            Error::Without(permission) => Problem::forbidden(format!(
+                "This call needs the permission {permission}. An administrator can give it."
+            )),
+            Error::Crew => Problem::forbidden("Accounts of staff are changed by themselves and by administrators."),
+            Error::Machine => Problem::forbidden(
+                "A new e-mail address needs a password, and an API key has none. Sign in to do this.",
+            ),
+            Error::LastAdmin => Problem::conflict(
+                "last_admin",
+                "This is the only administrator. Make somebody else one first.",
+            ),
+            Error::BadCursor => Problem::invalid("The parameters of the address are not as they should be.").field(
+                "?cursor",
+                "is not one of this list; take it from the Link header of the page before",
             ),
             Error::NoSuchUser => Problem::not_found("There is no such user."),
             Error::NoAccount => {

@@ -1,15 +1,17 @@
 //! Identity: customers, guests and staff, their credentials and sessions.
 //!
-//! Owns `identity_user`, `identity_session`, `identity_refresh`, `identity_ended`, `identity_merge` and
-//! `identity_attempt`. Tells `UserRegistered`; listens to nobody. Asks cart to merge a guest's cart and orders to
+//! Owns `identity_user`, `identity_session`, `identity_refresh`, `identity_ended`, `identity_merge`, `identity_attempt`,
+//! `identity_try`, `identity_mail` and `identity_reset`. Tells `UserRegistered`; listens to nobody. Asks cart to merge a guest's cart and orders to
 //! hand over a guest's orders.
 //!
 //! What always holds:
 //!
-//! - a password is stored as its Argon2id hash only, a refresh token as its SHA-256 only;
+//! - a password is stored as its Argon2id hash only (bcrypt's, from another system, until the next sign-in); a refresh
+//!   token and the token of a mail as their SHA-256 only;
 //! - no two users have the same username or e-mail address, however it is spelled;
 //! - a role is given by [`create_admin`] and [`ensure_first_admin`] only, never by a registration;
-//! - unknown account and wrong password get the same answer after the same work;
+//! - unknown account and wrong password get the same answer after the same work, and so does the wish for a new one;
+//! - a new password ends the sessions that were begun with the old one;
 //! - a refresh token that comes back after its time ends its session;
 //! - a guest's cart and orders go to one account, sooner or later, once they were promised to it;
 //! - events and logs hold no names and no addresses.
@@ -44,8 +46,13 @@ const REFRESH_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// After this quiet time failed sign-ins are forgotten.
 const ATTEMPT_WINDOW: Duration = Duration::from_secs(15 * 60);
 
+/// How long the link of a mail lets its reader set a new password: mail takes minutes, and a mailbox is read by others later.
+const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
+/// Tries a minute for an account from an address: more than people make, too few to guess.
+const TRIES_PER_MINUTE: i64 = 10;
+
 /// The tables.
-pub const MIGRATIONS: &[Migration] = migrations!("0001_identity");
+pub const MIGRATIONS: &[Migration] = migrations!("0001_identity", "0002_passwords", "0003_keys");
 
 /// Settings.
 #[derive(Clone, Debug)]
@@ -62,6 +69,12 @@ pub struct Config {
     pub password_cost: Cost,
     /// Passwords that may wait to be hashed.
     pub password_queue: usize,
+    /// How long the link of a mail lets its reader set a new password.
+    pub reset_lifetime: Duration,
+    /// How often a minute one may try to sign in, register or ask for a new password, for an account from an address.
+    pub tries_per_minute: i64,
+    /// Where people see the shop, e.g. `https://shop.example`: what links in mails begin with.
+    pub public_url: String,
 }
 
 impl Default for Config {
@@ -73,6 +86,9 @@ impl Default for Config {
             password_min: PASSWORD_MIN,
             password_cost: Cost::default(),
             password_queue: passwords::QUEUE,
+            reset_lifetime: RESET_LIFETIME,
+            tries_per_minute: TRIES_PER_MINUTE,
+            public_url: String::new(),
         }
     }
 }
@@ -87,6 +103,11 @@ struct App {
     hasher: Hasher,
     cart: api::cart::Client,
     orders: api::orders::Client,
+    mail: mail::Mailer,
+    /// Wakes what sends mails.
+    wake: tokio::sync::Notify,
+    /// The shop's name, for people.
+    shop: String,
     config: Config,
 }
 
@@ -115,6 +136,9 @@ async fn assemble(deps: serve::Deps, db: Db, config: Config) -> Result<(serve::P
         mode: deps.mode,
         cart: api::cart::Client(deps.peers.peer("cart")),
         orders: api::orders::Client(deps.peers.peer("orders")),
+        mail: deps.mail.clone(),
+        wake: tokio::sync::Notify::new(),
+        shop: deps.shop.name.clone(),
         config,
     });
     // Before the first request: sessions that ended before a restart stay ended.

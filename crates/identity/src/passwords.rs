@@ -1,9 +1,11 @@
-//! Passwords: hashed and verified by Argon2id, on threads of their own.
+//! Passwords: hashed by Argon2id, on threads of their own, and verified by what they were hashed with: Argon2id, or
+//! bcrypt where they came from another system.
 //!
 //! A run takes 19 MiB and some ten milliseconds by design, so it must not hold up the async threads, and no more
 //! run at once than there are cores. What waits is bounded: beyond that callers hear at once that they should
 //! come again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,17 @@ pub const QUEUE: usize = 256;
 const SALT: usize = 16;
 /// Bytes of a hash.
 const OUTPUT: usize = 32;
+
+/// How bcrypt's hashes begin, in all their versions that are sound.
+const BCRYPT: [&str; 3] = ["$2a$", "$2b$", "$2y$"];
+/// What a hash of bcrypt may cost: its least, and what takes seconds. A stranger's sign-in must not take minutes.
+const BCRYPT_COST: std::ops::RangeInclusive<u32> = 4..=16;
+/// The dearest hash of Argon2 that is taken over from elsewhere, likewise.
+const FOREIGN_MAX: Cost = Cost {
+    memory_kib: 256 * 1024,
+    passes: 16,
+    lanes: 16,
+};
 
 /// How dear a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +77,19 @@ impl Cost {
 }
 
 enum Work {
-    Hash { password: String, salt: [u8; SALT] },
-    Verify { password: String, hash: Arc<str> },
+    Hash {
+        password: String,
+        salt: [u8; SALT],
+    },
+    Verify {
+        password: String,
+        hash: Arc<str>,
+    },
+    /// Bcrypt for nothing, as dear as this.
+    Bcrypt {
+        password: String,
+        cost: u32,
+    },
 }
 
 enum Done {
@@ -78,11 +102,19 @@ struct Job {
     answer: oneshot::Sender<Result<Done, Error>>,
 }
 
+/// How often each way of hashing ran.
+#[derive(Debug, Default)]
+struct Runs {
+    argon2: AtomicU64,
+    bcrypt: AtomicU64,
+}
+
 /// The threads that hash. They end when this is dropped.
 pub struct Hasher {
     jobs: SyncSender<Job>,
     ids: Ids,
-    runs: Arc<AtomicU64>,
+    params: Params,
+    runs: Arc<Runs>,
     /// What passwords of unknown accounts are held against: dear to verify, and never right.
     nobody: Arc<str>,
 }
@@ -93,7 +125,7 @@ impl Hasher {
         let params = cost.params()?;
         let (jobs, waiting) = sync_channel(queue);
         let waiting = Arc::new(Mutex::new(waiting));
-        let runs = Arc::new(AtomicU64::new(0));
+        let runs = Arc::new(Runs::default());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         for number in 0..cores.min(THREADS_MAX) {
             let worker = Worker {
@@ -113,6 +145,7 @@ impl Hasher {
         Ok(Self {
             jobs,
             ids,
+            params,
             runs,
             nobody,
         })
@@ -129,19 +162,59 @@ impl Hasher {
     }
 
     /// Whether the password is that of the hash. Without a hash the answer is no, after the same work.
+    ///
+    /// `bcrypt_cost` is the cost of the dearest bcrypt hash that is left of another system, if there is one: then every
+    /// wrong password costs a run of Argon2 and one of bcrypt, whichever its account has, and whether there is one.
     /// Errors: [`Error::TooManyPasswords`].
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Error> {
+    pub async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+        bcrypt_cost: Option<u32>,
+    ) -> Result<bool, Error> {
+        let foreign = hash.as_deref().is_some_and(is_bcrypt);
         let is_somebody = hash.is_some();
         let hash = hash.map_or_else(|| self.nobody.clone(), Into::into);
-        match self.run(Work::Verify { password, hash }).await? {
-            Done::Verified(right) => Ok(right && is_somebody),
+        let again = password.clone();
+        if self.verified(Work::Verify { password, hash }).await? && is_somebody {
+            return Ok(true);
+        }
+        if foreign {
+            let hash = self.nobody.clone();
+            self.verified(Work::Verify { password: again, hash }).await?;
+        } else if let Some(cost) = bcrypt_cost {
+            self.verified(Work::Bcrypt { password: again, cost }).await?;
+        }
+        Ok(false)
+    }
+
+    async fn verified(&self, work: Work) -> Result<bool, Error> {
+        match self.run(work).await? {
+            Done::Verified(right) => Ok(right),
             Done::Hashed(_) => Err(Error::Hashing("a verification was asked for".into())),
         }
     }
 
+    /// Whether a hash was made otherwise than one would be now: by bcrypt, or at another cost.
+    pub fn is_outdated(&self, hash: &str) -> bool {
+        let Ok(known) = PasswordHash::new(hash) else {
+            return true;
+        };
+        let same = Params::try_from(&known).is_ok_and(|params| {
+            let of = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+            of(&params) == of(&self.params)
+        });
+        known.algorithm.as_str() != Algorithm::Argon2id.as_str() || !same
+    }
+
     /// How often Argon2 ran.
     pub fn runs(&self) -> u64 {
-        self.runs.load(Ordering::Relaxed)
+        self.runs.argon2.load(Ordering::Relaxed)
+    }
+
+    /// How often bcrypt ran.
+    pub fn bcrypt_runs(&self) -> u64 {
+        self.runs.bcrypt.load(Ordering::Relaxed)
     }
 
     async fn run(&self, work: Work) -> Result<Done, Error> {
@@ -157,7 +230,7 @@ impl Hasher {
 
 struct Worker {
     waiting: Arc<Mutex<Receiver<Job>>>,
-    runs: Arc<AtomicU64>,
+    runs: Arc<Runs>,
     params: Params,
 }
 
@@ -181,14 +254,28 @@ impl Worker {
             };
             // Who has gone away in the meantime does not cost a run.
             if !job.answer.is_closed() {
-                let _ = job.answer.send(self.run(job.work, &mut memory));
+                // A panic within somebody else's code ends this run, and not the thread that all the others need.
+                let run = AssertUnwindSafe(|| self.run(job.work, &mut memory));
+                let done = catch_unwind(run).unwrap_or_else(|_| Err(Error::Hashing("a run panicked".into())));
+                let _ = job.answer.send(done);
             }
         }
     }
 
     fn run(&self, work: Work, memory: &mut Vec<Block>) -> Result<Done, Error> {
-        self.runs.fetch_add(1, Ordering::Relaxed);
+        let runs = match &work {
+            Work::Bcrypt { .. } => &self.runs.bcrypt,
+            Work::Verify { hash, .. } if is_bcrypt(hash) => &self.runs.bcrypt,
+            Work::Hash { .. } | Work::Verify { .. } => &self.runs.argon2,
+        };
+        runs.fetch_add(1, Ordering::Relaxed);
         match work {
+            Work::Bcrypt { password, cost } => bcrypt::hash_with_salt(password, cost, [0; SALT])
+                .map(|_| Done::Verified(false))
+                .map_err(|fault| Error::Hashing(fault.to_string())),
+            Work::Verify { password, hash } if is_bcrypt(&hash) => bcrypt::verify(password, &hash)
+                .map(Done::Verified)
+                .map_err(|fault| Error::Hashing(format!("a stored hash: {fault}"))),
             Work::Hash { password, salt } => {
                 let hash = argon2id(&self.params, Version::V0x13, &password, &salt, memory)?;
                 written(&self.params, &salt, &hash).map(Done::Hashed)
@@ -210,6 +297,52 @@ impl Worker {
             }
         }
     }
+}
+
+/// Whether a stored hash is one of bcrypt's.
+fn is_bcrypt(hash: &str) -> bool {
+    BCRYPT.iter().any(|sign| hash.starts_with(sign))
+}
+
+/// A hash that was made elsewhere, if it can be verified here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// Argon2id's.
+    Argon2id,
+    /// bcrypt's, at this cost.
+    Bcrypt(u32),
+}
+
+/// Judges a hash that was made elsewhere. Errors: why it will not do.
+pub fn foreign(hash: &str) -> Result<Foreign, &'static str> {
+    if is_bcrypt(hash) {
+        // Which letters there are is bcrypt's own to know: it reads the hash without a run at a cost out of range.
+        let cost = hash.get(4..6).and_then(|digits| digits.parse().ok());
+        let cost = cost
+            .filter(|cost| BCRYPT_COST.contains(cost))
+            .ok_or("its cost must be from 4 to 16")?;
+        let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
+        let rest = hash.as_bytes().get(7..).unwrap_or_default();
+        return match hash.as_bytes().get(6) {
+            Some(b'$') if rest.len() == 53 && rest.iter().copied().all(sound) => Ok(Foreign::Bcrypt(cost)),
+            _ => Err("it is cut off, or not bcrypt's"),
+        };
+    }
+    let known = PasswordHash::new(hash).map_err(|_| "it must be bcrypt's ($2b$…) or Argon2id's ($argon2id$…)")?;
+    if known.algorithm.as_str() != Algorithm::Argon2id.as_str() {
+        return Err("it must be bcrypt's ($2b$…) or Argon2id's ($argon2id$…)");
+    }
+    if known.salt.is_none() || known.hash.is_none() {
+        return Err("it lacks salt or hash");
+    }
+    let params = Params::try_from(&known).map_err(|_| "its parameters are none of Argon2's")?;
+    let dear = params.m_cost() > FOREIGN_MAX.memory_kib
+        || params.t_cost() > FOREIGN_MAX.passes
+        || params.p_cost() > FOREIGN_MAX.lanes;
+    if dear {
+        return Err("it takes too much memory or time to verify");
+    }
+    Ok(Foreign::Argon2id)
 }
 
 fn argon2id(
@@ -259,15 +392,20 @@ mod tests {
         );
         assert!(
             hasher
-                .verify("correct 🦀 horse".into(), Some(hash.clone()))
+                .verify("correct 🦀 horse".into(), Some(hash.clone()), None)
                 .await
                 .unwrap()
         );
-        assert!(!hasher.verify("Correct 🦀 horse".into(), Some(hash)).await.unwrap());
-        assert!(!hasher.verify("".into(), None).await.unwrap());
+        assert!(
+            !hasher
+                .verify("Correct 🦀 horse".into(), Some(hash), None)
+                .await
+                .unwrap()
+        );
+        assert!(!hasher.verify("".into(), None, None).await.unwrap());
         assert_eq!(hasher.runs(), 5);
         assert!(matches!(
-            hasher.verify("x".into(), Some("plain".into())).await,
+            hasher.verify("x".into(), Some("plain".into()), None).await,
             Err(Error::Hashing(_))
         ));
     }
@@ -280,11 +418,72 @@ mod tests {
         assert!(Argon2::default().verify_password(b"shared", hash.as_str()).is_ok());
     }
 
+    /// OpenBSD's bcrypt of "U*U", from the test vectors of its authors (Openwall's crypt_blowfish, wrapper.c).
+    const OF_OTHERS: [&str; 2] = [
+        "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+        "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+    ];
+
+    #[tokio::test]
+    async fn hashes_of_bcrypt_are_verified_at_the_same_number_of_runs() {
+        let hasher = Hasher::start(Cost::least(), QUEUE, Ids::seeded(4)).unwrap();
+        for hash in OF_OTHERS {
+            assert_eq!(foreign(hash), Ok(Foreign::Bcrypt(5)));
+            assert!(hasher.is_outdated(hash));
+            assert!(hasher.verify("U*U".into(), Some(hash.into()), Some(5)).await.unwrap());
+        }
+        let ours = hasher.hash("ours".into()).await.unwrap();
+        assert!(!hasher.is_outdated(&ours));
+        for hash in [Some(OF_OTHERS[0].to_owned()), Some(ours), None] {
+            let before = (hasher.runs(), hasher.bcrypt_runs());
+            assert!(!hasher.verify("wrong".into(), hash.clone(), Some(5)).await.unwrap());
+            let runs = (hasher.runs() - before.0, hasher.bcrypt_runs() - before.1);
+            assert_eq!(runs, (1, 1), "{hash:?}");
+        }
+        // Bcrypt reads 72 bytes; whatever is longer, empty or odd is wrong as well.
+        for password in ["", "U*U\0", &"x".repeat(200)] {
+            for hash in [Some(OF_OTHERS[0].to_owned()), None] {
+                assert!(
+                    !hasher.verify(password.into(), hash, Some(5)).await.unwrap(),
+                    "{password:?}"
+                );
+            }
+        }
+        let dearer = Cost {
+            passes: 2,
+            ..Cost::least()
+        };
+        let other = Hasher::start(dearer, QUEUE, Ids::seeded(5)).unwrap();
+        assert!(hasher.is_outdated(&other.hash("x".into()).await.unwrap()));
+    }
+
+    #[test]
+    fn hashes_from_elsewhere_are_taken_if_they_can_be_verified_in_time() {
+        let argon2 =
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$iWh06vD8Fy27wf9npn6FXWiCX4K6pW6Ue1Bnzz07Z8A";
+        assert_eq!(foreign(argon2), Ok(Foreign::Argon2id));
+        for hash in [
+            "",
+            "hunter2",
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+            "$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$2a$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+            "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOe",
+            "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO\u{e9}",
+            &argon2.replace("argon2id", "argon2i"),
+            &argon2.replace("m=19456", "m=4194304"),
+            &argon2.replace("t=2", "t=1000"),
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA",
+        ] {
+            assert!(foreign(hash).is_err(), "{hash}");
+        }
+    }
+
     #[tokio::test]
     async fn beyond_the_queue_callers_hear_at_once() {
         let hasher = Hasher::start(Cost::default(), 4, Ids::seeded(3)).unwrap();
         // All are polled before a run can be done: a run takes milliseconds, the polls microseconds.
-        let outcomes = futures_util::future::join_all((0..64).map(|_| hasher.verify("x".into(), None))).await;
+        let outcomes = futures_util::future::join_all((0..64).map(|_| hasher.verify("x".into(), None, None))).await;
         let refused = outcomes
             .iter()
             .filter(|outcome| matches!(outcome, Err(Error::TooManyPasswords)))

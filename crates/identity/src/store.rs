@@ -1,12 +1,15 @@
 //! Rows and SQL, by noun.
 
 pub mod attempts;
+pub mod keys;
+pub mod mails;
 pub mod merges;
 pub mod passwords;
 pub mod sessions;
 pub mod users;
+pub mod words;
 
-use serve::Role;
+use serve::{Permissions, Role};
 #[cfg(test)]
 use store::Tx;
 use store::{Error, Row};
@@ -15,6 +18,11 @@ use store::{Error, Row};
 pub(crate) fn role(row: &Row<'_>, index: usize) -> Result<Role, Error> {
     let word: String = row.get(index)?;
     Role::parse(&word).ok_or_else(|| Error::Corrupt(format!("column {index}: no role")))
+}
+
+/// Permissions as they are kept: a JSON list of words.
+pub(crate) fn words_of(permissions: Permissions) -> Result<String, Error> {
+    serde_json::to_string(&permissions).map_err(|fault| Error::Corrupt(fault.to_string()))
 }
 
 /// How many rows a table has.

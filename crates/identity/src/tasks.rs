@@ -1,4 +1,4 @@
-//! What goes on beside the requests: promised merges, ends of sessions in other processes, and the broom.
+//! What goes on beside the requests: promised merges, ends of sessions in other processes, mails, and the broom.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -24,14 +24,19 @@ const MERGE_WAIT: Duration = Duration::from_secs(15);
 const MERGE_WAIT_MAX: Duration = Duration::from_secs(600);
 /// How often ends of sessions are read: a logout counts everywhere within five seconds.
 const ENDS_EVERY: Duration = Duration::from_secs(2);
+/// How often mails are looked for that another process left, or that have to be tried again.
+const MAILS_EVERY: Duration = Duration::from_secs(5);
 /// How often what has had its time is deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 /// Rows of a table that one transaction deletes at most, so that nobody waits long for it.
 const SWEEP_BATCH: u32 = 500;
+/// Users of an older release that one transaction enters for the search.
+const ENTERED_MAX: u32 = 100;
 
 /// The tasks; `after` is the mark up to which ends of sessions are known.
-pub(crate) fn all(app: &Arc<App>, after: i64) -> [Task; 3] {
-    let (merging, following, sweeping) = (app.clone(), app.clone(), app.clone());
+pub(crate) fn all(app: &Arc<App>, after: i64) -> [Task; 5] {
+    let (merging, following, sweeping, entering) = (app.clone(), app.clone(), app.clone(), app.clone());
+    let mailing = app.clone();
     let mark = Arc::new(AtomicI64::new(after));
     [
         Task::every("identity: merges", MERGE_EVERY, move |_| {
@@ -43,6 +48,25 @@ pub(crate) fn all(app: &Arc<App>, after: i64) -> [Task; 3] {
             async move {
                 mark.store(follow_ends(&app, mark.load(Relaxed)).await?, Relaxed);
                 Ok::<_, Error>(())
+            }
+        }),
+        Task::every("identity: words of users", SWEEP_EVERY, move |_| {
+            let app = entering.clone();
+            async move { actions::enter_missing(&app, ENTERED_MAX).await.map(drop) }
+        }),
+        Task::new("identity: mails", move |stop| {
+            let app = mailing.clone();
+            async move {
+                while !stop.is_stopped() {
+                    if let Err(fault) = actions::send_due(&app).await {
+                        tracing::warn!(%fault, "mails could not be looked for; they will be");
+                    }
+                    tokio::select! {
+                        () = app.wake.notified() => {}
+                        () = tokio::time::sleep(MAILS_EVERY) => {}
+                        () = stop.stopped() => {}
+                    }
+                }
             }
         }),
         Task::every("identity: sweep", SWEEP_EVERY, move |_| {
@@ -99,6 +123,7 @@ pub(crate) async fn sweep(app: &App) -> Result<usize, Error> {
         expired: now,
         ended: now.before(ACCESS_LIFETIME_MAX),
         attempts: now.before(app.config.attempt_window),
+        tries: now.before(actions::TRY_WINDOW),
     };
     let mut rounds = 0;
     loop {

@@ -1,8 +1,12 @@
 //! Identity through its own router, on SQLite in memory and on PostgreSQL, with the clock in hand.
 
 mod accounts;
+mod crew;
+mod devices;
 mod guests;
 mod house;
+mod machines;
+mod passwords;
 mod sessions;
 
 /// Each case on SQLite in memory and on a PostgreSQL database of its own.

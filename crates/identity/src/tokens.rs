@@ -5,6 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
+/// What tokens begin with that let somebody set a new password.
+const RESET: &str = "prt_";
 /// What refresh tokens begin with, so that a leaked one can be told by scanners and by people.
 const PREFIX: &str = "rt_";
 /// Bytes of randomness in one.
@@ -22,9 +24,13 @@ pub struct Refresh {
 impl Refresh {
     /// A new one.
     pub fn new(ids: &Ids) -> Self {
+        Self::beginning_with(PREFIX, ids)
+    }
+
+    fn beginning_with(prefix: &str, ids: &Ids) -> Self {
         let mut secret = [0; BYTES];
         ids.fill(&mut secret);
-        let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret));
+        let token = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret));
         Self {
             digest: digest(&[&token]),
             token,
@@ -32,15 +38,41 @@ impl Refresh {
     }
 }
 
+/// A token that lets its holder set a new password once, and what is stored of it.
+pub fn reset(ids: &Ids) -> Refresh {
+    Refresh::beginning_with(RESET, ids)
+}
+
+/// The digest of a token of [`reset`]; none for a text that cannot be one.
+pub fn reset_digest(token: &str) -> Option<String> {
+    of_token(RESET, token)
+}
+
+/// An API key: a secret that a machine shows at every call. What is kept of it is [`serve::digest_of`] it.
+pub fn api_key(ids: &Ids) -> String {
+    let mut secret = [0; BYTES];
+    ids.fill(&mut secret);
+    format!("{}{}", serve::API_KEY_PREFIX, URL_SAFE_NO_PAD.encode(secret))
+}
+
 /// The digest of a refresh token; none for a text that cannot be one.
 pub fn refresh_digest(token: &str) -> Option<String> {
-    let secret = token.strip_prefix(PREFIX)?;
+    of_token(PREFIX, token)
+}
+
+fn of_token(prefix: &str, token: &str) -> Option<String> {
+    let secret = token.strip_prefix(prefix)?;
     (secret.len() == BYTES.div_ceil(3) * 4 - 1 && secret.is_ascii()).then(|| digest(&[token]))
 }
 
 /// Under what the failed sign-ins of an account from an address are counted. Nothing can be read from it.
 pub fn attempt_key(account: &str, address: &str) -> String {
     digest(&[account, address])
+}
+
+/// Under what tries of one kind are counted for an account from an address.
+pub fn try_key(what: &str, account: &str, address: &str) -> String {
+    digest(&[what, account, address])
 }
 
 /// SHA-256 over the parts, in base64url.
@@ -74,5 +106,9 @@ mod tests {
             assert_eq!(refresh_digest(text), None, "{text}");
         }
         assert_ne!(attempt_key("ab", "c"), attempt_key("a", "bc"));
+        // A token is good for its own purpose only.
+        let reset = super::reset(&ids);
+        assert_eq!(reset_digest(&reset.token), Some(reset.digest));
+        assert_eq!((refresh_digest(&reset.token), reset_digest(&one.token)), (None, None));
     }
 }

@@ -18,8 +18,11 @@ pub mod header {
     /// Who caused the call, e.g. a user's id. Between services only.
     pub const ACTOR: HeaderName = HeaderName::from_static("x-actor");
     /// Where the caller is, as the gateway of another process sees it; what came from outside under this name it
-    /// takes out.
+    /// takes out. Believed only beside [`VOUCHER`].
     pub const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
+    /// A service's token beside the caller's own, from whoever hands the call on: without it nobody believes where the
+    /// caller is said to be.
+    pub const VOUCHER: HeaderName = HeaderName::from_static("x-vouched-by");
     /// The caller's key for a call that must act once.
     pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 }

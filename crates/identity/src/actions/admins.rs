@@ -3,13 +3,13 @@
 use api::Ref;
 use api::identity::Register;
 use base::UserId;
-use serve::{Mode, Role};
-use store::Db;
+use serve::{Mode, Permissions, Role};
+use store::{Db, Tx};
 use wire::Cx;
 
 use super::{known_user, password_rules, registered};
 use crate::domain::{self, User};
-use crate::store::{sessions as session_rows, users as rows};
+use crate::store::{sessions as session_rows, users as rows, words as word_rows};
 use crate::{App, Config, Error, Hasher};
 
 /// Who was made an administrator.
@@ -92,6 +92,7 @@ async fn appoint(
         if let Some(present) = present {
             // Whoever opened this account without being the administrator is turned out of it.
             rows::appoint(tx, present.id, Role::Admin, &hash, now)?;
+            raised(tx, &present, &cx)?;
             for session in session_rows::of_user(tx, present.id)? {
                 session_rows::end(tx, session, now)?;
             }
@@ -103,12 +104,35 @@ async fn appoint(
         let mut user = User {
             email,
             role: Role::Admin,
+            permissions: Permissions::ALL,
             created_at: now,
             ..User::guest(id)
         };
         rows::add(tx, &mut user, Some(&hash), 1)?;
+        tell(tx, id, None, &cx)?;
         registered(tx, &user, &cx)?;
         Ok(Some(Appointed { id, is_new: true }))
     })
     .await
+}
+
+/// Enters somebody who was raised under their new role, and tells of it.
+fn raised(tx: &mut Tx<'_>, present: &User, cx: &Cx) -> Result<(), Error> {
+    let raised = User {
+        role: Role::Admin,
+        ..present.clone()
+    };
+    word_rows::enter(tx, &raised)?;
+    tell(tx, present.id, Some(present.role), cx)
+}
+
+/// Records that somebody is an administrator now.
+fn tell(tx: &mut Tx<'_>, id: UserId, before: Option<Role>, cx: &Cx) -> Result<(), Error> {
+    let deed = bus::Deed {
+        action: "user.role",
+        subject: &id.to_string(),
+        before: before.map(|role| serde_json::json!({ "role": role })),
+        after: Some(serde_json::json!({ "role": Role::Admin })),
+    };
+    Ok(bus::audit(tx, cx.actor(), cx.request_id(), deed)?)
 }

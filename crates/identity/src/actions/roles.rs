@@ -1,10 +1,8 @@
 //! Who has which role, and what staff may do.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use api::Ref;
 use api::identity::ChangeRole;
-use base::SessionId;
+use base::{SessionId, UserId};
 use serde_json::json;
 use serve::{Caller, Known, Role};
 use store::{Once, Tx};
@@ -28,8 +26,6 @@ pub(crate) async fn change_role(
     let (role, permissions) = crew::role(&asked).map_err(Error::Invalid)?;
     let now = app.clock.now();
     let request_id = cx.request_id().to_owned();
-    let ended: Arc<Mutex<Vec<SessionId>>> = Arc::default();
-    let told = ended.clone();
     let done = app
         .db
         .write_once(once, move |tx| {
@@ -41,7 +37,7 @@ pub(crate) async fn change_role(
                 return Err(Error::NoAccount);
             }
             if (present.role, present.permissions) == (role, permissions) {
-                return Ok(present.id);
+                return Ok((present.id, Vec::new()));
             }
             if present.role == Role::Admin && role != Role::Admin {
                 keep_one_admin(tx, &present)?;
@@ -54,11 +50,7 @@ pub(crate) async fn change_role(
             };
             rows::set_role(tx, &changed, now)?;
             word_rows::enter(tx, &changed)?;
-            let sessions = session_rows::of_user(tx, changed.id)?;
-            for session in &sessions {
-                session_rows::end(tx, *session, now)?;
-            }
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = sessions;
+            let ended = session_rows::end_all(tx, changed.id, None, now)?;
             let deed = bus::Deed {
                 action: "user.role",
                 subject: &changed.id.to_string(),
@@ -66,14 +58,12 @@ pub(crate) async fn change_role(
                 after: Some(json!({ "role": role, "permissions": permissions })),
             };
             bus::audit(tx, &caller.actor(), &request_id, deed)?;
-            Ok(changed.id)
+            Ok((changed.id, ended))
         })
         .await?;
     // At once here; elsewhere when the feed of ended sessions is read.
-    for session in ended.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-        app.keys.revoked().end(session);
-    }
-    let id = done.value;
+    let (id, ended): (UserId, Vec<SessionId>) = done.value;
+    ended.into_iter().for_each(|session| app.keys.revoked().end(session));
     let user = app.db.read(move |tx| rows::by_id(tx, id)).await?;
     Ok((user.ok_or(Error::NoSuchUser)?, done.replayed))
 }

@@ -1,12 +1,13 @@
 //! Sessions: opened, kept alive, ended, asked about.
 
-use api::identity as wired;
-use base::{SessionId, Time, UserId};
+use api::{Ref, identity as wired};
+use base::{Cursor, Page, SessionId, Time, UserId};
 use serve::{Caller, Role};
-use store::Tx;
+use store::{Once, Tx};
 use wire::Cx;
 
 use super::guests::{Guest, merge_now};
+use super::users::visible;
 use crate::domain::User;
 use crate::domain::session::{self, Session, Turn};
 use crate::store::{merges as merge_rows, sessions as session_rows, users as rows};
@@ -18,6 +19,7 @@ pub(super) struct Entry {
     session: SessionId,
     refresh: Refresh,
     guest: Option<Guest>,
+    device: Option<String>,
     now: Time,
     expires_at: Time,
     merge_due_at: Time,
@@ -32,12 +34,13 @@ pub(super) struct Opened {
 }
 
 impl Entry {
-    pub(super) fn new(app: &App, guest: Option<Guest>) -> Self {
+    pub(super) fn new(app: &App, guest: Option<Guest>, device: Option<String>) -> Self {
         let now = app.clock.now();
         Self {
             session: app.ids.next(now),
             refresh: Refresh::new(&app.ids),
             guest,
+            device,
             now,
             expires_at: now.after(app.config.refresh_lifetime),
             merge_due_at: now.after(super::guests::MERGE_HEAD_START),
@@ -54,7 +57,8 @@ impl Entry {
             spent_at: None,
             repeats: 0,
         };
-        session_rows::open(tx, &session, &self.refresh.digest, self.now, self.expires_at)?;
+        let device = self.device.as_deref();
+        session_rows::open(tx, &session, device, &self.refresh.digest, self.now, self.expires_at)?;
         let merge = match self.guest {
             Some(guest) => merge_rows::plan_merge(tx, guest.session, user.id, self.now, self.merge_due_at)?,
             None => None,
@@ -82,7 +86,9 @@ pub(super) async fn admit(app: &App, cx: &Cx, opened: Opened, asked_to_merge: bo
 
 fn pair(app: &App, user: User, session: SessionId, refresh: Refresh) -> wired::Session {
     let lifetime = app.config.access_lifetime;
-    let (token, _) = app.keys.sign_user(user.id, user.role, session, lifetime);
+    let (token, _) = app
+        .keys
+        .sign_permitted(user.id, user.role, user.permissions, session, lifetime);
     wired::Session {
         user: user.into(),
         token,
@@ -93,10 +99,11 @@ fn pair(app: &App, user: User, session: SessionId, refresh: Refresh) -> wired::S
     }
 }
 
-/// Lets a visitor in without credentials: a session, and an id that no row knows.
+/// Lets a visitor in without credentials: a session, and an id that no row knows. Nothing is kept of where they come
+/// from or with what.
 pub(crate) async fn guest(app: &App) -> Result<wired::Session, Error> {
     let user = User::guest(app.ids.next::<UserId>(app.clock.now()));
-    let entry = Entry::new(app, None);
+    let entry = Entry::new(app, None, None);
     let opened = app.db.write(move |tx| entry.open(tx, user.clone())).await?;
     Ok(pair(app, opened.user, opened.session, opened.refresh))
 }
@@ -198,6 +205,125 @@ pub(crate) async fn verify(app: &App, caller: Caller) -> Result<wired::Verified,
         role: caller.role,
         expires_at: caller.expires,
     })
+}
+
+/// Whose sessions `who` means, for themselves or an administrator.
+async fn owner(app: &App, caller: Caller, who: Ref) -> Result<UserId, Error> {
+    let user = app.db.read(move |tx| visible(tx, caller, &who)).await?;
+    // Staff may see people, and not where they are signed in.
+    if user.id == caller.id || caller.is_admin() {
+        Ok(user.id)
+    } else {
+        Err(Error::NoSuchUser)
+    }
+}
+
+/// The sessions of a user that live, the newest first, and where to go on.
+pub(crate) async fn sessions_of(
+    app: &App,
+    caller: Caller,
+    who: Ref,
+    page: Page,
+) -> Result<(Vec<wired::OpenSession>, Option<Cursor>), Error> {
+    let user = owner(app, caller, who).await?;
+    let unreadable = || {
+        Error::field(
+            "?cursor",
+            "is not one of ours; take it from the Link header of the page before",
+        )
+    };
+    let before = match &page.after {
+        Some(cursor) => {
+            let [id] = cursor.parts().map_err(|_| unreadable())?;
+            Some(id.parse::<SessionId>().map_err(|_| unreadable())?)
+        }
+        None => None,
+    };
+    let (now, limit) = (app.clock.now(), page.limit);
+    // One more than is shown tells whether there is more.
+    let mut found = app
+        .db
+        .read(move |tx| session_rows::list(tx, user, before, limit + 1, now))
+        .await?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| Cursor::new([last.id.to_string()]));
+    let shown = found.into_iter().map(|session| wired::OpenSession {
+        id: session.id,
+        started_at: session.started_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
+        device: session.device,
+        current: session.id == caller.session,
+    });
+    Ok((shown.collect(), next))
+}
+
+/// Ends one session of a user. Answers whether this was done before under the same key.
+pub(crate) async fn end_session(
+    app: &App,
+    cx: &Cx,
+    caller: Caller,
+    (who, session): (Ref, SessionId),
+    once: Option<Once>,
+) -> Result<bool, Error> {
+    let user = owner(app, caller, who).await?;
+    let (now, request_id) = (app.clock.now(), cx.request_id().to_owned());
+    let done = app
+        .db
+        .write_once(once, move |tx| {
+            if !session_rows::is_of(tx, session, user, now)? || !session_rows::end(tx, session, now)? {
+                return Err(Error::NoSuchSession);
+            }
+            recorded(tx, caller, &request_id, user, 1)
+        })
+        .await?;
+    app.keys.revoked().end(session);
+    Ok(done.replayed)
+}
+
+/// Ends all sessions of a user, but for the caller's present one. Answers whether this was done before under the same
+/// key.
+pub(crate) async fn end_others(
+    app: &App,
+    cx: &Cx,
+    caller: Caller,
+    who: Ref,
+    once: Option<Once>,
+) -> Result<bool, Error> {
+    let user = owner(app, caller, who).await?;
+    let (now, request_id) = (app.clock.now(), cx.request_id().to_owned());
+    let done = app
+        .db
+        .write_once(once, move |tx| {
+            let ended = session_rows::end_all(tx, user, Some(caller.session), now)?;
+            if !ended.is_empty() {
+                recorded(tx, caller, &request_id, user, ended.len())?;
+            }
+            Ok::<_, Error>(ended)
+        })
+        .await?;
+    done.value
+        .into_iter()
+        .for_each(|session| app.keys.revoked().end(session));
+    Ok(done.replayed)
+}
+
+/// Tells the audit log who ended sessions of somebody else.
+fn recorded(tx: &mut Tx<'_>, caller: Caller, request_id: &str, user: UserId, count: usize) -> Result<(), Error> {
+    if caller.id == user {
+        return Ok(());
+    }
+    let deed = bus::Deed {
+        action: "session.end",
+        subject: &user.to_string(),
+        before: Some(serde_json::json!({ "sessions": count })),
+        after: None,
+    };
+    Ok(bus::audit(tx, &caller.actor(), request_id, deed)?)
 }
 
 /// Sessions that ended after the mark.

@@ -11,7 +11,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .also(&["/users/register", "/register"])
                 .takes::<Register>()
                 .gives::<Session>(201)
-                .refuses(&[(409, "email_taken"), (409, "username_taken"), full])
+                .refuses(&[(409, "email_taken"), (409, "username_taken"), slow, full])
                 .tells(
                     "Opens an account and signs in",
                     "Needs `email` or `username`, and a password. With a guest's \
@@ -42,9 +42,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 async fn register(
     State(app): Shop,
     In(cx): In,
+    visit: Visit,
     Body(asked): Body<Register>,
 ) -> Result<Unstored<Reply<Session>>, Problem> {
-    let session = actions::register(&app, &cx, asked).await?;
+    let session = actions::register(&app, &cx, visit, asked).await?;
     let place = format!("/api/users/{}", session.user.id);
     Ok(unstored(Created::new(place, session)))
 }
@@ -52,10 +53,10 @@ async fn register(
 async fn login(
     State(app): Shop,
     In(cx): In,
-    Address(address): Address,
+    visit: Visit,
     Body(asked): Body<Login>,
 ) -> Result<Unstored<Json<Session>>, Problem> {
-    Ok(unstored(Json(actions::login(&app, &cx, &address, asked).await?)))
+    Ok(unstored(Json(actions::login(&app, &cx, visit, asked).await?)))
 }
 
 async fn profile(State(app): Shop, serve::User(caller): serve::User) -> Result<Unstored<Json<Profile>>, Problem> {

@@ -1,9 +1,17 @@
 //! Routes for the shop's own services.
 
+use api::identity::{ARRIVALS_MAX, Arrivals, Arrived};
+
 use super::*;
 
 pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     routes
+        .add(
+            Route::post("/internal/users/arrivals", arrivals)
+                .takes::<Arrivals>()
+                .gives::<Vec<Arrived>>(200),
+        )
+        .add(Route::get("/internal/hashing", hashing).gives::<Hashing>(200))
         .add(
             Route::get("/internal/sessions/ended", ended)
                 .query::<After>()
@@ -51,4 +59,29 @@ async fn guest_ordered(
         return Err(crate::Error::NoSuchUser.into());
     };
     Ok(Json(actions::guest_ordered(&app, id).await?.into()))
+}
+
+async fn arrivals(State(app): Shop, In(cx): In, Body(asked): Body<Arrivals>) -> Result<Json<Vec<Arrived>>, Problem> {
+    if asked.users.len() > ARRIVALS_MAX {
+        let detail = format!("must hold at most {ARRIVALS_MAX} accounts");
+        return Err(crate::Error::field("/users", &detail).into());
+    }
+    Ok(Json(actions::take_over(&app, &cx, asked).await?))
+}
+
+/// How often passwords were hashed since the process started.
+#[derive(serde::Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Hashing {
+    /// Runs of Argon2.
+    argon2_runs: u64,
+    /// Runs of bcrypt.
+    bcrypt_runs: u64,
+}
+
+async fn hashing(State(app): Shop) -> Json<Hashing> {
+    Json(Hashing {
+        argon2_runs: app.hasher.runs(),
+        bcrypt_runs: app.hasher.bcrypt_runs(),
+    })
 }

@@ -1,4 +1,8 @@
-//! Routes of sessions: a visitor's, kept alive, ended, asked about.
+//! Routes of sessions: a visitor's, kept alive, ended, asked about, listed.
+
+use api::identity::OpenSession;
+use base::SessionId;
+use http::Uri;
 
 use super::*;
 
@@ -44,6 +48,47 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                     "A token that does not count is a 401.",
                 ),
         )
+        .add(
+            Route::get("/users/{id}/sessions", list)
+                .rights(Rights::User)
+                .param(
+                    "id",
+                    "One's own id, number or username; administrators may name anybody.",
+                )
+                .query::<Pages>()
+                .gives::<Vec<OpenSession>>(200)
+                .refuses(&[(404, "not_found")])
+                .tells(
+                    "Lists the sessions of a user that live, the newest first",
+                    "Of where a session was begun nothing is kept; of the browser, two words.",
+                ),
+        )
+        .add(
+            Route::delete("/users/{id}/sessions", end_others)
+                .rights(Rights::User)
+                .param(
+                    "id",
+                    "One's own id, number or username; administrators may name anybody.",
+                )
+                .gives_nothing(204)
+                .refuses(&[(404, "not_found")])
+                .tells("Ends all sessions of a user but the caller's own present one", ""),
+        )
+        .add(
+            Route::delete("/users/{id}/sessions/{session}", end_one)
+                .rights(Rights::User)
+                .param(
+                    "id",
+                    "One's own id, number or username; administrators may name anybody.",
+                )
+                .param("session", "The session's id.")
+                .gives_nothing(204)
+                .refuses(&[(404, "not_found")])
+                .tells(
+                    "Ends a session",
+                    "Its tokens stop counting within five seconds in every process.",
+                ),
+        )
 }
 
 async fn guest(State(app): Shop, Body(Nothing {}): Body<Nothing>) -> Result<Unstored<Json<Session>>, Problem> {
@@ -65,4 +110,48 @@ async fn logout(
 
 async fn verify(State(app): Shop, serve::User(caller): serve::User) -> Result<Unstored<Json<Verified>>, Problem> {
     Ok(unstored(Json(actions::verify(&app, caller).await?)))
+}
+
+/// Which part of a list.
+#[derive(Deserialize, JsonSchema)]
+struct Pages {
+    /// From 1 to 100; 20 when absent.
+    limit: Option<u32>,
+    /// From the `Link` header of the page before.
+    cursor: Option<String>,
+}
+
+async fn list(
+    State(app): Shop,
+    serve::User(caller): serve::User,
+    Path(id): Path<String>,
+    Query(asked): Query<Pages>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let page = serve::page(asked.limit, asked.cursor.as_deref())?;
+    let (sessions, next) = actions::sessions_of(&app, caller, Ref::new(&id), page).await?;
+    Ok(serve::listed(&uri, sessions, next))
+}
+
+async fn end_others(
+    State(app): Shop,
+    In(cx): In,
+    serve::User(caller): serve::User,
+    Path(id): Path<String>,
+    Write { body: Nothing {}, once }: Write<Nothing>,
+) -> Result<Response, Problem> {
+    let replayed = actions::end_others(&app, &cx, caller, Ref::new(&id), once).await?;
+    Ok(gone(replayed))
+}
+
+async fn end_one(
+    State(app): Shop,
+    In(cx): In,
+    serve::User(caller): serve::User,
+    Path((id, session)): Path<(String, String)>,
+    Write { body: Nothing {}, once }: Write<Nothing>,
+) -> Result<Response, Problem> {
+    let session: SessionId = session.parse().map_err(|_| crate::Error::NoSuchSession)?;
+    let replayed = actions::end_session(&app, &cx, caller, (Ref::new(&id), session), once).await?;
+    Ok(gone(replayed))
 }

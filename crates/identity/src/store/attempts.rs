@@ -1,4 +1,4 @@
-//! Rows of failed sign-ins.
+//! Rows of failed sign-ins, and of tries within the present minute.
 
 use std::time::Duration;
 
@@ -28,4 +28,15 @@ pub fn count_failure(tx: &mut Tx<'_>, key: &str, window: Duration, now: Time) ->
 pub fn forgive(tx: &mut Tx<'_>, key: &str) -> Result<(), Error> {
     tx.run("DELETE FROM identity_attempt WHERE key = $1", &args![key])
         .map(drop)
+}
+
+/// Counts a try under `key`; answers how many there were within this `window`, this one included, and since when.
+pub fn count_try(tx: &mut Tx<'_>, key: &str, window: Duration, now: Time) -> Result<(i64, Time), Error> {
+    tx.one(
+        "INSERT INTO identity_try (key, tries, since) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET \
+         tries = CASE WHEN identity_try.since <= $3 THEN 1 ELSE identity_try.tries + 1 END, \
+         since = CASE WHEN identity_try.since <= $3 THEN $2 ELSE identity_try.since END RETURNING tries, since",
+        &args![key, now, now.before(window)],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
 }

@@ -1,6 +1,6 @@
 //! Rows of sessions, their refresh tokens and their ends.
 
-use base::{SessionId, Time, UserId};
+use base::{Id as _, SessionId, Time, UserId};
 use store::{Error, Tx, args};
 
 use super::role;
@@ -10,12 +10,19 @@ use crate::domain::session::{Known, Session};
 pub const ENDED_MAX: u32 = 1_000;
 
 /// Opens a session with its first refresh token.
-pub fn open(tx: &mut Tx<'_>, session: &Session, digest: &str, now: Time, expires_at: Time) -> Result<(), Error> {
+pub fn open(
+    tx: &mut Tx<'_>,
+    session: &Session,
+    device: Option<&str>,
+    digest: &str,
+    now: Time,
+    expires_at: Time,
+) -> Result<(), Error> {
     tx.batch(&[
         (
-            "INSERT INTO identity_session (id, user_id, role, last_spent, spent_at, repeats, started_at, expires_at) \
-             VALUES ($1, $2, $3, NULL, NULL, 0, $4, $5)",
-            &args![session.id, session.user, session.role.as_str(), now, expires_at],
+            "INSERT INTO identity_session (id, user_id, role, last_spent, spent_at, repeats, started_at, expires_at, \
+             device) VALUES ($1, $2, $3, NULL, NULL, 0, $4, $5, $6)",
+            &args![session.id, session.user, session.role.as_str(), now, expires_at, device],
         ),
         (
             "INSERT INTO identity_refresh (digest, session_id, spent_at, expires_at) VALUES ($1, $2, NULL, $3)",
@@ -111,13 +118,19 @@ pub fn end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<bool, Error
     if tx.run("DELETE FROM identity_session WHERE id = $1", &args![session])? == 0 {
         return Ok(false);
     }
+    note_end(tx, session, now)?;
+    Ok(true)
+}
+
+/// Notes for those who verify tokens and keys that a session is over.
+pub fn note_end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<(), Error> {
     // The counter's row is held until the commit, so that ends become visible in the order of their numbers.
     let seq = tx.next_number("ended")?;
     tx.run(
         "INSERT INTO identity_ended (seq, session_id, ended_at) VALUES ($1, $2, $3)",
         &args![seq, session, now],
-    )?;
-    Ok(true)
+    )
+    .map(drop)
 }
 
 /// The sessions of a user.
@@ -127,6 +140,63 @@ pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
         &args![user],
         |row| row.get(0),
     )
+}
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The id.
+    pub id: SessionId,
+    /// Since when.
+    pub started_at: Time,
+    /// When its refresh token was last traded; at its start, when it never was.
+    pub last_used_at: Time,
+    /// When it ends, unless it is used before.
+    pub expires_at: Time,
+    /// With what it was begun.
+    pub device: Option<String>,
+}
+
+/// Sessions of a user that live, the newest first, `limit` at most, older than the session `before`.
+pub fn list(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    before: Option<SessionId>,
+    limit: u32,
+    now: Time,
+) -> Result<Vec<Listed>, Error> {
+    // Ids sort by time; without a mark everything is before the last one that can be.
+    let before = before.unwrap_or_else(|| SessionId::from_bits(u128::MAX));
+    tx.all(
+        "SELECT id, started_at, COALESCE(spent_at, started_at), expires_at, device FROM identity_session \
+         WHERE user_id = $1 AND id < $2 AND expires_at > $3 ORDER BY id DESC LIMIT $4",
+        &args![user, before, now, limit],
+        |row| {
+            Ok(Listed {
+                id: row.get(0)?,
+                started_at: row.get(1)?,
+                last_used_at: row.get(2)?,
+                expires_at: row.get(3)?,
+                device: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// Whether this is a session of this user that lives.
+pub fn is_of(tx: &mut Tx<'_>, session: SessionId, user: UserId, now: Time) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM identity_session WHERE id = $1 AND user_id = $2 AND expires_at > $3";
+    Ok(tx.maybe(sql, &args![session, user, now], |_| Ok(()))?.is_some())
+}
+
+/// Ends the sessions of a user, but for `kept`; answers which.
+pub fn end_all(tx: &mut Tx<'_>, user: UserId, kept: Option<SessionId>, now: Time) -> Result<Vec<SessionId>, Error> {
+    let mut ended = of_user(tx, user)?;
+    ended.retain(|session| Some(*session) != kept);
+    for session in &ended {
+        end(tx, *session, now)?;
+    }
+    Ok(ended)
 }
 
 /// Sessions that ended after the mark `after`, oldest first, [`ENDED_MAX`] at most, each with its mark.
@@ -147,6 +217,8 @@ pub struct Sweep {
     pub ended: Time,
     /// Failed sign-ins that count no longer.
     pub attempts: Time,
+    /// Tries that count no longer.
+    pub tries: Time,
 }
 
 /// Deletes what has had its time, `limit` rows a table at most; answers the most that one table lost.
@@ -171,6 +243,16 @@ pub fn sweep(tx: &mut Tx<'_>, before: Sweep, limit: u32) -> Result<u64, Error> {
             "DELETE FROM identity_attempt WHERE key IN \
              (SELECT key FROM identity_attempt WHERE last_at < $1 ORDER BY last_at LIMIT $2)",
             &args![before.attempts, limit],
+        ),
+        (
+            "DELETE FROM identity_try WHERE key IN \
+             (SELECT key FROM identity_try WHERE since < $1 ORDER BY since LIMIT $2)",
+            &args![before.tries, limit],
+        ),
+        (
+            "DELETE FROM identity_reset WHERE digest IN \
+             (SELECT digest FROM identity_reset WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+            &args![before.expired, limit],
         ),
     ])?;
     Ok(gone.into_iter().max().unwrap_or(0))

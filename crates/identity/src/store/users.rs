@@ -1,18 +1,18 @@
 //! Rows of users.
 
 use base::{Time, UserId};
-use serve::Role;
+use serve::{Permissions, Role};
 use store::{Error, Row, Tx, args};
 
-use super::role;
-use crate::domain::{Login, Names, User};
+use super::{role, words_of};
+use crate::domain::{Login, Names, User, crew};
 
 /// A statement that reads users, in the order of columns that [`user`] takes.
 macro_rules! users {
     ($rest:literal) => {
         concat!(
             "SELECT id, number, version, email, email_key, username, username_key, name, first_name, last_name, \
-             phone, role, created_at FROM identity_user ",
+             phone, role, created_at, permissions FROM identity_user ",
             $rest
         )
     };
@@ -22,6 +22,11 @@ fn user(row: &Row<'_>) -> Result<User, Error> {
     let login = |text: usize| -> Result<Option<Login>, Error> {
         let (text, key): (Option<String>, Option<String>) = (row.get(text)?, row.get(text + 1)?);
         Ok(text.zip(key).map(|(text, key)| Login { text, key }))
+    };
+    let role = role(row, 11)?;
+    let given: Option<Permissions> = match row.get::<Option<String>>(13)? {
+        Some(_) => Some(row.json(13)?),
+        None => None,
     };
     Ok(User {
         id: row.get(0)?,
@@ -35,7 +40,8 @@ fn user(row: &Row<'_>) -> Result<User, Error> {
             last: row.get(9)?,
         },
         phone: row.get(10)?,
-        role: role(row, 11)?,
+        role,
+        permissions: crew::permissions_of(role, given),
         created_at: row.get(12)?,
     })
 }
@@ -109,7 +115,11 @@ pub fn add(tx: &mut Tx<'_>, user: &mut User, hash: Option<&str>, told: i64) -> R
             user.created_at,
         ],
     )?;
-    if added == 1 { Ok(()) } else { Err(tx.conflict()) }
+    if added == 1 {
+        super::words::enter(tx, user)
+    } else {
+        Err(tx.conflict())
+    }
 }
 
 /// Writes a user who was changed from the version before.
@@ -131,13 +141,57 @@ pub fn save(tx: &mut Tx<'_>, user: &User, now: Time) -> Result<(), Error> {
             now,
         ],
     )?;
+    if saved == 1 {
+        super::words::enter(tx, user)
+    } else {
+        Err(tx.conflict())
+    }
+}
+
+/// Gives a user the role and permissions of `user`, who was changed from the version before.
+pub fn set_role(tx: &mut Tx<'_>, user: &User, now: Time) -> Result<(), Error> {
+    let permissions = match user.role {
+        Role::Staff => Some(words_of(user.permissions)?),
+        _ => None,
+    };
+    let saved = tx.run(
+        "UPDATE identity_user SET version = $2, role = $3, permissions = $4, updated_at = $5 \
+         WHERE id = $1 AND version = $2 - 1",
+        &args![user.id, user.version, user.role.as_str(), permissions, now],
+    )?;
     if saved == 1 { Ok(()) } else { Err(tx.conflict()) }
+}
+
+/// Users, newest first, from behind the number `after`.
+pub fn list(tx: &mut Tx<'_>, role: Option<Role>, after: Option<i64>, limit: u32) -> Result<Vec<User>, Error> {
+    let after = after.unwrap_or(i64::MAX);
+    match role {
+        None => {
+            let sql = users!("WHERE number < $1 ORDER BY number DESC LIMIT $2");
+            tx.all(sql, &args![after, limit], user)
+        }
+        Some(role) => {
+            let sql = users!("WHERE role = $3 AND number < $1 ORDER BY number DESC LIMIT $2");
+            tx.all(sql, &args![after, limit, role.as_str()], user)
+        }
+    }
+}
+
+/// The users with these ids, in no order.
+pub fn by_ids(tx: &mut Tx<'_>, ids: &[UserId]) -> Result<Vec<User>, Error> {
+    tx.all(users!("WHERE id = ANY($1)"), &[store::texts(ids)], user)
+}
+
+/// Whether anybody but `id` is an administrator.
+pub fn other_admin(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM identity_user WHERE role = 'admin' AND id <> $1 LIMIT 1";
+    Ok(!tx.all(sql, &args![id], |_| Ok(()))?.is_empty())
 }
 
 /// Gives a user a role and a password.
 pub fn appoint(tx: &mut Tx<'_>, id: UserId, role: Role, hash: &str, now: Time) -> Result<(), Error> {
     tx.run(
-        "UPDATE identity_user SET role = $2, password_hash = $3, version = version + 1, updated_at = $4 WHERE id = $1",
+        "UPDATE identity_user SET role = $2, permissions = NULL, password_hash = $3, bcrypt_cost = NULL, version = version + 1, updated_at = $4 WHERE id = $1",
         &args![id, role.as_str(), hash, now],
     )
     .map(drop)

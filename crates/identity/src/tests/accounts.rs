@@ -216,13 +216,14 @@ async fn unknown_accounts_and_wrong_passwords_look_the_same(house: House) {
 
 async fn failures_slow_their_account_from_their_address_only(house: House) {
     house.register("ada").await;
+    let badge = house.badge();
     let ask = async |username: &str, password: &str, address: &str| {
         let body = json!({ "username": username, "password": password });
         house
             .send(
                 Method::POST,
                 "/api/auth/login",
-                &[("x-client-address", address)],
+                &[("x-client-address", address), ("x-vouched-by", &badge)],
                 Some(&body),
             )
             .await

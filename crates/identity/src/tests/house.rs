@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use base::{Clock, Ids};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Request};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -60,6 +62,7 @@ impl Answer {
 pub fn config() -> Config {
     Config {
         password_cost: Cost::least(),
+        public_url: "https://shop.example".to_owned(),
         ..Config::default()
     }
 }
@@ -109,6 +112,25 @@ impl House {
         .await
     }
 
+    /// The same house with this mailer.
+    pub async fn with_mailer(self, mail: mail::Mailer, mode: Mode) -> Self {
+        Self::with(
+            Deps {
+                mail,
+                mode,
+                ..self.deps.clone()
+            },
+            self.app.db.clone(),
+        )
+        .await
+    }
+
+    /// The same house, and the drawer that its mails go to.
+    pub async fn mailing(self) -> (Self, mail::Kept) {
+        let (mailer, kept) = mail::Mailer::kept();
+        (self.with_mailer(mailer, Mode::Development).await, kept)
+    }
+
     /// The same house, next to these other services.
     pub async fn beside(self, others: impl IntoIterator<Item = (&'static str, Router)>) -> Self {
         let peers = others.into_iter().map(|(name, router)| local(name, router));
@@ -120,6 +142,12 @@ impl House {
             self.app.db.clone(),
         )
         .await
+    }
+
+    /// The same house, which asks itself whose an API key is.
+    pub async fn asking_itself(self) -> Self {
+        let own = ("identity", self.door.clone());
+        self.beside([own]).await
     }
 
     pub fn wait(&self, seconds: u64) {
@@ -159,6 +187,59 @@ impl House {
             .await
     }
 
+    pub async fn put_as(&self, token: &str, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, &[("authorization", &bearer(token))], Some(&body))
+            .await
+    }
+
+    pub async fn delete_as(&self, token: &str, path: &str) -> Answer {
+        self.send(Method::DELETE, path, &[("authorization", &bearer(token))], None)
+            .await
+    }
+
+    /// An administrator, made as the command line does it, and signed in.
+    pub async fn admin(&self) -> api::identity::Session {
+        let config = config();
+        crate::create_admin(&self.app.db, &config, Mode::Development, "root@x.org", PASSWORD)
+            .await
+            .unwrap();
+        self.login_root().await
+    }
+
+    /// The administrator, signed in once more.
+    pub async fn login_root(&self) -> api::identity::Session {
+        let body = json!({ "email": "root@x.org", "password": PASSWORD });
+        self.post("/api/auth/login", body).await.is(200)
+    }
+
+    /// Signs in by username.
+    pub async fn login(&self, username: &str) -> api::identity::Session {
+        let body = json!({ "username": username, "password": PASSWORD });
+        self.post("/api/auth/login", body).await.is(200)
+    }
+
+    /// A clerk with these permissions, signed in.
+    pub async fn clerk(&self, root: &api::identity::Session, name: &str, may: &[&str]) -> api::identity::Session {
+        self.register(name).await;
+        let body = json!({ "role": "staff", "permissions": may });
+        let path = format!("/api/users/{name}/role");
+        self.put_as(&root.token, &path, body).await.is::<Value>(200);
+        self.login(name).await
+    }
+
+    /// What a token says.
+    pub fn claims(&self, token: &str) -> Value {
+        let payload = token.split('.').nth(1).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+    }
+
+    /// What staff did, as it is told to the audit log.
+    pub async fn deeds(&self) -> Vec<store::Outgoing> {
+        let mut told = self.events().await;
+        told.retain(|event| event.kind == api::trail::STAFF_ACTION);
+        told
+    }
+
     /// A service's token.
     pub fn badge(&self) -> String {
         self.deps.keys.service_token("orders").to_string()
@@ -182,6 +263,12 @@ impl House {
     pub async fn events(&self) -> Vec<store::Outgoing> {
         let told = self.app.db.read(|tx| store::outbox_after(tx, 0, 100)).await.unwrap();
         told.into_iter().map(|stored| stored.event).collect()
+    }
+
+    /// A column of texts, as they are stored.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let db = &self.app.db;
+        db.read(move |tx| tx.all(sql, &[], |row| row.get(0))).await.unwrap()
     }
 
     /// How many rows a table has.
