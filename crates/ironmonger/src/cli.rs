@@ -1,6 +1,7 @@
 //! The command line: one file a command, and what they share.
 
 mod admin;
+mod deadletters;
 mod doctor;
 mod import;
 mod keys;
@@ -154,6 +155,14 @@ enum Command {
     /// It is derived from the products and keeps itself up, so this is for when its folder was lost or is in doubt.
     /// While a server runs on the data folder it does the work, and its searches go on meanwhile.
     Reindex,
+    /// Events that a service could not take in: show them, or have them tried once more
+    ///
+    /// An event that fails again and again is laid aside, so that it blocks no other; the log tells of it. When what
+    /// stood in its way is mended, replay it: it counts once, however often that is done.
+    Deadletters {
+        #[command(subcommand)]
+        command: DeadlettersCommand,
+    },
     /// Print the OpenAPI document of the shop's HTTP interface, as JSON
     ///
     /// A running shop answers it at /openapi.json, and shows it to people at /docs.
@@ -190,6 +199,25 @@ enum UsersCommand {
     Import {
         /// The CSV file
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum DeadlettersCommand {
+    /// Show which events could not be taken in, by whom and why
+    List {
+        /// Only those of this service
+        #[arg(long)]
+        service: Option<String>,
+    },
+    /// Try dead letters once more; the exit code is 1 when one is refused again
+    Replay {
+        /// Only those of this service
+        #[arg(long)]
+        service: Option<String>,
+        /// The ids of the events [default: all]
+        #[arg(value_name = "EVENT")]
+        ids: Vec<String>,
     },
 }
 
@@ -236,6 +264,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             Some(Command::Config { .. }) => show(&config),
             Some(Command::Doctor { rested }) => doctor::run(&mut config, rested).await,
             Some(Command::Reindex) => reindex::run(&mut config).await,
+            Some(Command::Deadletters { command }) => match command {
+                DeadlettersCommand::List { service } => deadletters::list(&mut config, service).await,
+                DeadlettersCommand::Replay { service, ids } => deadletters::replay(&mut config, service, &ids).await,
+            },
             Some(Command::Openapi) => openapi(&config).await,
         }
     })

@@ -283,7 +283,13 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
             let search = (!matches!(place, Place::Memory)).then(|| config.data().join("search"));
             catalog::build(deps.clone(), db.clone(), catalog::Config { search }).await?
         }
-        "cart" => cart::build(deps.clone(), db.clone(), cart::Config::default()).await?,
+        "cart" => {
+            let settings = cart::Config {
+                carts_kept: seconds("carts.days", 24 * 60 * 60),
+                guest_carts_kept: seconds("carts.guest_days", 24 * 60 * 60),
+            };
+            cart::build(deps.clone(), db.clone(), settings).await?
+        }
         "orders" => {
             let settings = orders::Config {
                 payment_window: seconds("orders.payment_window_seconds", 1),

@@ -137,6 +137,11 @@ impl Config {
                 wrong(name, &format!("must be from 1 to {most}"));
             }
         }
+        for name in ["carts.days", "carts.guest_days"] {
+            if !(2..=3_650).contains(&self.number(name)) {
+                wrong(name, "must be from 2 to 3650");
+            }
+        }
         if self.text("payments.provider") != "simulated" {
             wrong(
                 "payments.provider",
