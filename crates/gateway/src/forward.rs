@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serve::{Deps, chassis};
+use serve::{Deps, Keys, chassis};
 use tokio::time::Instant;
 use tower::service_fn;
 use wire::{Cx, Peer, Problem};
@@ -43,12 +43,13 @@ pub(crate) fn proxy(
         .map(|(_, name)| (*name, deps.peers.peer(name)))
         .collect();
     let peers = Arc::new(peers);
+    let keys = deps.keys.clone();
     service_fn(move |request: Request| {
-        let peers = peers.clone();
+        let (peers, keys) = (peers.clone(), keys.clone());
         async move {
             let peer = service_of(request.uri().path()).and_then(|name| peers.get(name));
             Ok(match peer {
-                Some(peer) => answered(peer, request).await,
+                Some(peer) => answered(&keys, peer, request).await,
                 None => chassis::unknown().await.into_response(),
             })
         }
@@ -56,7 +57,7 @@ pub(crate) fn proxy(
 }
 
 /// The answer of the service, marked for caches.
-async fn answered(peer: &Peer, request: Request) -> Response {
+async fn answered(keys: &Keys, peer: &Peer, request: Request) -> Response {
     let caching = request
         .extensions()
         .get::<Caching>()
@@ -67,18 +68,21 @@ async fn answered(peer: &Peer, request: Request) -> Response {
         _ => None,
     };
     let whole = *request.method() == Method::GET;
-    let response = forward(peer, request).await.unwrap_or_else(IntoResponse::into_response);
+    let response = forward(keys, peer, request)
+        .await
+        .unwrap_or_else(IntoResponse::into_response);
     caching::marked(caching, asked, whole, response).await
 }
 
-async fn forward(peer: &Peer, mut request: Request) -> Result<Response, Problem> {
+async fn forward(keys: &Keys, peer: &Peer, mut request: Request) -> Result<Response, Problem> {
     // Nobody tells from outside where they are: failed sign-ins are counted by it.
     request.headers_mut().remove(&wire::header::CLIENT_ADDRESS);
+    request.headers_mut().remove(&wire::header::VOUCHER);
     if peer.is_local() {
         return peer.forward(request).await;
     }
     let cx = request.extensions().get::<Cx>().cloned();
-    prepare(&mut request, cx.as_ref());
+    prepare(keys, &mut request, cx.as_ref());
     let due = cx
         .and_then(|cx| cx.deadline())
         .unwrap_or_else(|| now() + chassis::REQUEST_TIME);
@@ -93,7 +97,7 @@ async fn forward(peer: &Peer, mut request: Request) -> Result<Response, Problem>
 }
 
 /// What another process needs to be told by headers, and what it must not be.
-fn prepare(request: &mut Request, cx: Option<&Cx>) {
+fn prepare(keys: &Keys, request: &mut Request, cx: Option<&Cx>) {
     let address = request.extensions().get::<CallerAt>().map(|at| at.0);
     let headers = request.headers_mut();
     strip(headers);
@@ -115,6 +119,8 @@ fn prepare(request: &mut Request, cx: Option<&Cx>) {
         let address = address.to_string();
         put(FORWARDED_FOR, &address);
         put(wire::header::CLIENT_ADDRESS, &address);
+        // The request carries its caller's token, if any: that it comes through here is said beside it.
+        put(wire::header::VOUCHER, &keys.service_token("gateway"));
     }
 }
 
