@@ -48,6 +48,11 @@ const ROWS: &[Row] = &[
     ("GET", "/api/users/{id}", &[], "{user}", Owner, "", 200),
     ("PUT", "/api/users/{id}", &[], "{user}", Owner, "{\"phone\":\"1\"}", 200),
     ("PATCH", "/api/users/{id}", &[], "{user}", Owner, "{\"phone\":\"1\"}", 200),
+    ("GET", "/api/users", &["/api/users?q=a&role=customer"], "", Staff, "", 200),
+    ("PUT", "/api/users/{id}/role", &[], "{user}", Staff, "{\"role\":\"staff\",\"permissions\":[\"orders:read\"]}", 200),
+    ("GET", "/api/keys", &[], "", Staff, "", 200),
+    ("POST", "/api/keys", &[], "", Staff, "{\"name\":\"till\",\"permissions\":[\"orders:write\"]}", 201),
+    ("DELETE", "/api/keys/{id}", &[], "{key}", Staff, "", 204),
     ("GET", "/.well-known/jwks.json", &[], "", Nobody, "", 200),
     // Catalog
     ("GET", "/api/products", &["/api/product/products"], "", Nobody, "", 200),
@@ -86,6 +91,9 @@ const ROWS: &[Row] = &[
     // Events
     ("GET", "/api/events", &[], "", Staff, "", 200),
     ("GET", "/api/audit", &[], "", Staff, "", 200),
+    // For developers
+    ("POST", "/api/dev/encrypt", &[], "", Nobody, "{\"payload\":{\"name\":\"Ada\"}}", 200),
+    ("POST", "/api/dev/decrypt", &[], "", Nobody, "{\"encrypted\":\"{sealed}\"}", 200),
 ];
 
 /// Rows that are called elsewhere: a webhook has to be signed as the provider does it, and a stream does not end.
@@ -108,6 +116,10 @@ impl Records {
         let unpaid = it::order_with(&owner, &product, json!({ "paymentToken": "tok_declined" })).await;
         let cart = owner.add(&product, 1).await;
         let payment = it::payment(&owner, &placed["orderId"]).await;
+        let till = json!({ "name": "till", "permissions": ["orders:read"] });
+        let key = shop.admin.post("/api/keys", till).send().await.is(201);
+        let payload = json!({ "payload": { "name": "Ada" } });
+        let sealed = shop.visitor.post("/api/dev/encrypt", payload).send().await.is(200);
         let text = |value: &Value, field: &str| text(value, field).to_owned();
         let names = HashMap::from([
             ("{new}", shop.name("new")),
@@ -127,6 +139,8 @@ impl Records {
             ("{orderNumber}", placed["number"].to_string()),
             ("{unpaid}", text(&unpaid, "orderId")),
             ("{payment}", text(&payment, "id")),
+            ("{key}", text(&key, "id")),
+            ("{sealed}", text(&sealed, "encrypted")),
         ]);
         Records { owner, names }
     }
