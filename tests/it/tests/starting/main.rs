@@ -2,6 +2,7 @@
 
 mod admins;
 mod books;
+mod signing;
 
 use std::io::Write as _;
 use std::net::TcpListener;
