@@ -11,6 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use crate::contract::Contract;
+use crate::frames::Frames;
 
 /// Somebody who calls the shop, with or without a token.
 #[derive(Clone)]
@@ -170,6 +171,23 @@ impl Call {
     pub async fn send(self) -> Answer {
         let place = format!("{} {}", self.method, self.path);
         self.try_send().await.unwrap_or_else(|fault| panic!("{place}: {fault}"))
+    }
+
+    /// Sends the call and reads its answer as a stream of events. Not held against the document, which knows only its
+    /// type.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn open(self) -> Frames {
+        let request = Request::builder()
+            .method(self.method.clone())
+            .uri(format!("{}{}", self.client.base, self.path))
+            .body(Body::from(self.body));
+        let mut request = request.expect("a request");
+        *request.headers_mut() = self.headers;
+        let answer = self.client.http.request(request).await;
+        let answer = answer.unwrap_or_else(|fault| panic!("{} {}: {fault:?}", self.method, self.path));
+        Frames::new(answer.map(Body::new))
     }
 
     /// Sends the call. Errors: no answer, as happens when the shop is killed meanwhile.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod contract;
 pub mod faults;
 pub mod fleet;
+mod frames;
 pub mod load;
 pub mod ports;
 pub mod postgres;
@@ -22,6 +23,7 @@ pub mod vfs;
 
 pub use client::{Answer, Call, Client};
 pub use fleet::{Fleet, Shape};
+pub use frames::{Frame, Frames};
 pub use products::ProductFile;
 pub use shop::{Engine, Shop};
 pub use skip::{shared_data, skip};
