@@ -17,14 +17,14 @@ mod stock;
 pub use between::{Card, Client, OfOrder, Pick, Picked, Pieces, Reserve, Short};
 pub use bulk::{BULK_READ_MAX, BULK_WRITE_MAX, Bulk, BulkQuery, BulkResult, BulkRow};
 pub use categories::{CATEGORY_SEPARATOR, Category, CategoryQuery, ChangeCategory, NewCategory, Tag, TagQuery};
-pub use import::{FAILED_ROWS_MAX, FailedRow, ImportReport};
-pub use search::{CategoryCount, Facets, Highlights, IndexState, OptionCount, PriceBand, StockCount, ValueCount};
-pub use stock::{ChangeStock, LedgerQuery, Movement, MovementKind, Stock};
+use categories::given;
 pub use import::{
     ChangeUndo, ExportQuery, ExportStatus, FieldChange, Import, ImportAction, ImportChange, ImportFault, ImportQuery,
     ImportState, ImportUndo, KEPT_SHOWN_MAX, KeptBack, REASON_COLUMN, REJECTED_SHOWN_MAX, RejectedRow, StockMode,
     UndoImport,
 };
+pub use search::{CategoryCount, Facets, Highlights, IndexState, OptionCount, PriceBand, StockCount, ValueCount};
+pub use stock::{ChangeStock, LedgerQuery, Movement, MovementKind, Stock};
 
 /// Whether a product is for sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -139,7 +139,7 @@ pub struct Variant {
     pub options: BTreeMap<String, String>,
     /// What it costs.
     pub price: Amount,
-    /// What it cost before.
+    /// What it cost before; nothing while that is not more than the price.
     pub compare_at_price: Option<Amount>,
     /// What is on hand.
     pub stock: i64,
@@ -196,7 +196,7 @@ pub struct NewProduct {
     /// Made when absent; of a product without variants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// What it cost before; of a product without variants.
+    /// What it cost before, more than it costs; of a product without variants.
     #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
     pub compare_at_price: Option<Amount>,
     /// One picture.
@@ -246,7 +246,7 @@ pub struct NewVariant {
     /// What it costs; the product's price when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
-    /// What it cost before.
+    /// What it cost before; more than it costs.
     #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
     pub compare_at_price: Option<Amount>,
     /// What is on hand (0). Taken only when the variant is new.
@@ -283,6 +283,68 @@ pub struct NewVariant {
     pub metadata: Option<Map<String, Value>>,
 }
 
+/// Changes to a variant: the fields given; `null` takes away what need not be there. Stock has an address of its own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeVariant {
+    /// The stock-keeping unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku: Option<String>,
+    /// Option name → chosen value; options that are not named keep theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<BTreeMap<String, String>>,
+    /// What it costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// What it cost before; more than it costs.
+    #[serde(
+        default,
+        alias = "compare_at_price",
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<Amount>")]
+    pub compare_at_price: Option<Option<Amount>>,
+    /// GTIN, ISBN or the like.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub barcode: Option<Option<String>>,
+    /// In grams.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i64>")]
+    pub weight: Option<Option<i64>>,
+    /// The unit that people read the weight in: g, kg, oz, lb.
+    #[serde(
+        default,
+        alias = "weight_unit",
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub weight_unit: Option<Option<String>>,
+    /// Whether the stock is counted at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracked: Option<bool>,
+    /// What happens when it is sold out.
+    #[serde(default, alias = "inventory_policy", skip_serializing_if = "Option::is_none")]
+    pub inventory_policy: Option<InventoryPolicy>,
+    /// Whether it has to be sent.
+    #[serde(default, alias = "requires_shipping", skip_serializing_if = "Option::is_none")]
+    pub requires_shipping: Option<bool>,
+    /// Which tax applies.
+    #[serde(
+        default,
+        alias = "tax_category",
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub tax_category: Option<Option<String>>,
+    /// What else is known of it, in place of what there was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+}
+
 /// Changes to a product: the fields given. `price`, `sku` and `compareAtPrice` are those of its only variant.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -299,9 +361,10 @@ pub struct ChangeProduct {
     /// The name in addresses; the old one leads on to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
-    /// Who makes it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vendor: Option<String>,
+    /// Who makes it; `null` for nobody in particular.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub vendor: Option<Option<String>>,
     /// The category: a name, a path such as `Home > Lighting`, or an id. Names and paths that are not in the tree yet
     /// are added to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -309,9 +372,15 @@ pub struct ChangeProduct {
     /// The SKU of its only variant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
-    /// What its only variant cost before.
-    #[serde(default, alias = "compare_at_price", skip_serializing_if = "Option::is_none")]
-    pub compare_at_price: Option<Amount>,
+    /// What its only variant cost before, more than it costs; `null` for nothing.
+    #[serde(
+        default,
+        alias = "compare_at_price",
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<Amount>")]
+    pub compare_at_price: Option<Option<Amount>>,
     /// One picture, in place of those there were.
     #[serde(default, alias = "image_url", skip_serializing_if = "Option::is_none")]
     pub image_url: Option<String>,
@@ -321,7 +390,9 @@ pub struct ChangeProduct {
     /// Words to find it by, in place of those there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
-    /// What can be chosen, in place of what there was; with `variants`.
+    /// What can be chosen, in place of what there was. Without `variants`, the variants stay and choose as before: an
+    /// option may get another name, a value another spelling in its place, a new option gives them its first value, and
+    /// one that is absent is taken from them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<Vec<ProductOption>>,
     /// What is sold, in place of what there was. One with the same choice stays the same variant and keeps what is

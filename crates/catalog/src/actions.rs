@@ -1,13 +1,16 @@
 //! What the catalogue can do, one function per verb: load, decide, save, tell.
 
 mod audit;
+mod bulk;
 mod cards;
 mod categories;
+mod deeds;
 mod holds;
 mod names;
 mod places;
 mod products;
 mod stock;
+mod variants;
 
 use base::{EventId, Time};
 use serde_json::Value;
@@ -15,12 +18,15 @@ use store::{Outgoing, Tx};
 use wire::Cx;
 
 pub use audit::{audited_reservations, stock_faults};
+pub use bulk::create_many;
+pub(crate) use bulk::problem_of;
 pub use cards::{PICKS_MAX, cards, resolve};
 pub use categories::{add_category, category, change_category, remove_category, tags, tree};
 pub use holds::{combiner, hold};
 pub use places::adopt;
 pub use products::{Tagged, archive, archive_kept, change, create, create_all, find, list, read_many, revise};
-pub use stock::{change_stock, put_stock, shift_stock, stock};
+pub use stock::{ledger, change_stock, put_stock, shift_stock, stock};
+pub use variants::{add_variant, change_variant, remove_variant, variant, variants};
 
 /// Who causes a change, for the ledger and the events.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,8 +15,9 @@ pub use category::{
     CATEGORIES_MAX, CATEGORY_DEPTH_MAX, CATEGORY_DESCRIPTION_MAX, Category, Named, TreeFault, check_name, named, path_key,
     path_of, planted, replanted,
 };
-pub use change::change;
+pub use change::{Revision, change};
 pub use check::{Faults, check, clean_html, is_web};
+pub use choice::{beside, change_variant};
 pub use facts::{
     Draft, DraftVariant, Facts, Kept, KeptVariant, Picture, VariantFacts, card_name, choice_key, name_key, search_text,
     tags_key, variant_name,

@@ -64,9 +64,15 @@ pub enum Error {
     /// Fields are wrong; all of them.
     #[error("invalid fields")]
     Invalid(Vec<FieldFault>),
+    /// Rows of a bulk write, by place, and why each is refused; nothing was written.
+    #[error("{} rows are refused", .0.len())]
+    Rows(Vec<(usize, Problem)>),
     /// The product has several variants; one has to be named.
     #[error("several variants")]
     VariantRequired(Vec<Choice>),
+    /// A product has at least one variant.
+    #[error("the last variant cannot be removed")]
+    LastVariant,
     /// A living product has this handle.
     #[error("the handle {0} is taken")]
     HandleTaken(String),
@@ -194,12 +200,17 @@ impl From<Error> for Problem {
                 problem.errors = faults;
                 problem
             }
+            Error::Rows(rows) => crate::actions::problem_of(rows),
             Error::VariantRequired(variants) => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "variant_required",
                 "This product has several variants. Name one of them by `variantId` or `sku`.",
             )
             .with("variants", variants),
+            Error::LastVariant => Problem::conflict(
+                "last_variant",
+                "This is the product's last variant. Delete the product, or give it another variant first.",
+            ),
             Error::HandleTaken(handle) => {
                 Problem::conflict("handle_taken", format!("Another product has the handle {handle}."))
                     .field("/handle", "is taken")

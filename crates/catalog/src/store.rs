@@ -5,10 +5,14 @@
 
 mod audit;
 mod cards;
+mod categories;
 mod exports;
+mod imports;
+mod listing;
 mod lists;
 mod products;
 mod reservations;
+mod search;
 mod shelves;
 mod variants;
 
@@ -16,7 +20,20 @@ use store::{Dialect, Error, Tx};
 
 pub use audit::{reservations as audited_reservations, stock_faults};
 pub use cards::{CardRow, Wanted, cards, former};
-pub use exports::{product_metadata, variant_metadata};
+pub use categories::{
+    Categories, categories, children, count_categories, count_children, held_categories, insert_categories, raise_tree,
+    remove_category, save_categories, tree_version, with_children,
+};
+pub use exports::{Exported, exported, product_metadata, variant_metadata};
+pub use imports::{
+    ChangeRow, Changes, ImportRow, NewChange, NewRejected, Reached, TakenBack, Tally, advance, begin_anew, begin_undo,
+    changes, claim, complete, count, drop_pieces, fail, forget_import, give_up, import, imports, insert_import,
+    left_behind, old_imports, piece, put_changes, put_header, put_piece, put_rejected, put_undone, rejected,
+    release_import, seal, sweep_import, unfinished,
+};
+pub use listing::{
+    Listing, count_listed, new_labels, place, put_listings, relabel, tag_labels, tags, take_listing, unplaced,
+};
 pub use lists::{Filter, From, Listed, Order, list};
 pub use products::{
     Found, NewRow, Which, archive, free_handles, handles_taken, insert, kept, product, products, rename, save,
@@ -25,7 +42,8 @@ pub use products::{
 #[cfg(test)]
 pub use reservations::books;
 pub use reservations::{hold, load};
-pub use shelves::{Change, Stocked, adjust, received, reset, shelf};
+pub use search::{availability, category_keys, living, living_after, living_count, of_category};
+pub use shelves::{Change, Stocked, adjust, movements, received, reset, shelf};
 pub use variants::{NewVariantRow, archive as archive_variants, insert as insert_variants, save as save_variants};
 
 /// Lets PostgreSQL look at what is in the tables now, after many rows came at once: until it does so by itself, within a
@@ -37,7 +55,8 @@ pub fn analyze(tx: &mut Tx<'_>) -> Result<(), Error> {
     match tx.dialect() {
         Dialect::Sqlite => Ok(()), // Plans by what the statement says alone.
         Dialect::Postgres => {
-            let sql = "ANALYZE catalog_product, catalog_handle, catalog_variant, catalog_price, catalog_stock";
+            let sql = "ANALYZE catalog_product, catalog_handle, catalog_variant, catalog_price, catalog_stock, \
+                       catalog_category, catalog_tag, catalog_listing";
             tx.run(sql, &[]).map(drop)
         }
     }

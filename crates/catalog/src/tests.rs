@@ -1,11 +1,15 @@
 //! The catalogue through its own router, on both engines.
 
+mod bulk;
+mod categories;
 mod desk;
 mod holds;
 mod imports;
 mod lists;
 mod products;
+mod search;
 mod stock;
+mod variants;
 
 /// Each case on SQLite in memory and on a PostgreSQL database of its own.
 macro_rules! on_both_engines {

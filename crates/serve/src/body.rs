@@ -17,8 +17,10 @@ use crate::caller::Who;
 use crate::faults::{self, canonical};
 use crate::routes::Place;
 
-/// The largest body: a thousand products fit, and memory stays bounded. Imports stream instead.
+/// The largest body: more than anybody types, and memory stays bounded. Imports stream instead.
 pub const BODY_MAX: usize = 1 << 20;
+/// The largest body of a call that writes many records: a thousand products with their descriptions fit.
+pub const BULK_BODY_MAX: usize = 8 << 20;
 /// What is read on of a body that was refused; who sends more than this does not listen anyway.
 const DRAIN_MAX: usize = 8 << 20;
 /// How long that may take.
@@ -30,9 +32,9 @@ const KEY_MAX: usize = 255;
 #[derive(Clone, Debug)]
 pub struct Body<T>(pub T);
 
-/// A JSON body, and the caller's idempotency key where there is one.
+/// A JSON body of at most `MAX` bytes, and the caller's idempotency key where there is one.
 #[derive(Clone, Debug)]
-pub struct Write<T> {
+pub struct Write<T, const MAX: usize = BODY_MAX> {
     /// What the body says.
     pub body: T,
     /// Under what the answer is remembered; none without a key or without a token.
@@ -49,7 +51,11 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> for Write<T> {
+impl<S, T, const MAX: usize> FromRequest<S> for Write<T, MAX>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + JsonSchema + 'static,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
@@ -57,7 +63,7 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
         let scope = scope_of(&mut parts, state).await?;
         let query = parts.uri.query().map(str::to_owned);
         let headers = parts.headers.clone();
-        let bytes = bytes_of(Request::from_parts(parts, body)).await?;
+        let bytes = bytes_up_to(Request::from_parts(parts, body), MAX).await?;
         let once = scope.map(|(key, scope, path)| store::Once {
             scope,
             key,
@@ -147,23 +153,27 @@ fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// # Errors
 /// 413 above [`BODY_MAX`], 400 when it breaks off.
 pub async fn bytes_of(request: Request) -> Result<Bytes, Problem> {
+    bytes_up_to(request, BODY_MAX).await
+}
+
+async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
     let told = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
     if told
         .and_then(|text| text.parse::<u64>().ok())
-        .is_some_and(|length| length > BODY_MAX as u64)
+        .is_some_and(|length| length > max as u64)
     {
         drain(request.into_body()).await;
-        return Err(too_large());
+        return Err(larger_than(max));
     }
     let mut body = request.into_body();
-    match Limited::new(&mut body, BODY_MAX).collect().await {
+    match Limited::new(&mut body, max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(fault) if is_limit(&*fault) => {
             drain(body).await;
-            Err(too_large())
+            Err(larger_than(max))
         }
         Err(_) => Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -187,7 +197,11 @@ fn is_limit(fault: &(dyn std::error::Error + 'static)) -> bool {
 
 /// 413, for bodies above [`BODY_MAX`].
 pub fn too_large() -> Problem {
-    let detail = format!("The body must have at most {BODY_MAX} bytes.");
+    larger_than(BODY_MAX)
+}
+
+fn larger_than(max: usize) -> Problem {
+    let detail = format!("The body must have at most {max} bytes.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
@@ -214,6 +228,14 @@ fn read<T: DeserializeOwned + JsonSchema + 'static>(headers: &HeaderMap, bytes: 
         return read_json(b"null");
     }
     read_json(bytes)
+}
+
+/// A part of a body that was read by itself, such as one of many records.
+///
+/// # Errors
+/// 400 that names every field that is wrong, with pointers into the part.
+pub fn parse<T: DeserializeOwned + JsonSchema + 'static>(json: &str) -> Result<T, Problem> {
+    read_json(json.as_bytes())
 }
 
 fn read_json<T: DeserializeOwned + JsonSchema + 'static>(bytes: &[u8]) -> Result<T, Problem> {

@@ -157,8 +157,55 @@ impl Check {
             ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
                 self.tell_choice(at, context, found);
             }
+            ValidationErrorKind::Pattern { .. } => {
+                // A pattern is for machines; people understand an example.
+                let detail = match self.example_of(fault) {
+                    Some(example) => format!("must be written like {example}"),
+                    None => "is not of the form that this field has".to_owned(),
+                };
+                found.push((at, detail));
+            }
             kind => found.push((at, sentence(kind, fault))),
         }
+    }
+
+    /// The example that the schema nearest to a fault gives, as a person would write it.
+    fn example_of(&self, fault: &ValidationError<'_>) -> Option<String> {
+        let mut path = fault.schema_path().to_string();
+        loop {
+            path.truncate(path.rfind('/')?);
+            if path.ends_with("/properties") {
+                return None;
+            }
+            let examples = self.resolve(&path).and_then(|schema| schema.get("examples"));
+            if let Some(example) = examples.and_then(|examples| examples.get(0)) {
+                return Some(match example {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                });
+            }
+        }
+    }
+
+    /// The schema at a path that may lead through references.
+    fn resolve(&self, path: &str) -> Option<&Value> {
+        let mut at = &self.schema;
+        for step in path.split('/').skip(1) {
+            at = match step {
+                "$ref" => {
+                    let target = at.get("$ref").and_then(Value::as_str)?;
+                    self.schema.pointer(target.trim_start_matches('#'))?
+                }
+                _ => {
+                    let step = step.replace("~1", "/").replace("~0", "~");
+                    match at {
+                        Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                        _ => at.get(&step)?,
+                    }
+                }
+            };
+        }
+        Some(at)
     }
 
     /// A value that fits none of several forms: the faults of the form that it comes closest to.
@@ -234,7 +281,6 @@ fn sentence(kind: &ValidationErrorKind, fault: &ValidationError<'_>) -> String {
         }
         ValidationErrorKind::Constant { expected_value } => format!("must be {expected_value}"),
         ValidationErrorKind::Format { format } => format!("must be a text of the form {format}"),
-        ValidationErrorKind::Pattern { pattern } => format!("must be a text of the form {pattern}"),
         _ => fault.masked().to_string(),
     }
 }

@@ -58,7 +58,12 @@ pub struct NewCategory {
     /// The name.
     pub name: String,
     /// The category above it: an id, number, handle, path or name. At the top when absent.
-    #[serde(default, alias = "parentId", alias = "parent_id", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        alias = "parentId",
+        alias = "parent_id",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub parent: Option<String>,
     /// The name in addresses; made of the name when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use api::catalog::{Category as Shown, CategoryQuery, ChangeCategory, NewCategory, Tag};
 use base::{CategoryId, Cursor, fold};
+use bus::Deed;
 use serde_json::json;
 use store::{Answered, Once, Tx};
 
@@ -62,7 +63,12 @@ pub async fn category(app: &App, which: String) -> Result<Tagged<Shown>, Error> 
 /// # Errors
 /// [`Error::Invalid`], [`Error::NoSuchCategory`] for the parent, [`Error::CategoryTaken`],
 /// [`Error::CategoryHandleTaken`], [`Error::TooManyCategories`]; the database's.
-pub async fn add_category(app: &App, once: Option<Once>, new: NewCategory) -> Result<Answered<Tagged<Shown>>, Error> {
+pub async fn add_category(
+    app: &App,
+    by: By,
+    once: Option<Once>,
+    new: NewCategory,
+) -> Result<Answered<Tagged<Shown>>, Error> {
     let mut faults = Faults::default();
     let name = new.name.trim().to_owned();
     check_fields(
@@ -117,7 +123,9 @@ pub async fn add_category(app: &App, once: Option<Once>, new: NewCategory) -> Re
             let id = one.id;
             rows::insert_categories(tx, &[one])?;
             rows::raise_tree(tx, version)?;
-            shown(tx, id)
+            let done = shown(tx, id)?;
+            record(tx, &by, "category.create", id, None, Some(&done.value))?;
+            Ok(done)
         })
         .await
 }
@@ -191,6 +199,7 @@ pub async fn change_category(
             if is_moved && rows::count_listed(tx, old.number, MOVED_MAX + 1)? > MOVED_MAX {
                 return Err(Error::CategoryTooLarge);
             }
+            let before = shown(tx, old.id)?.value;
             // First of all the guard and the rows: who lists a product under one of them waits, or is waited for.
             rows::raise_tree(tx, version)?;
             rows::save_categories(tx, &moved)?;
@@ -206,7 +215,9 @@ pub async fn change_category(
                 });
                 tell(tx, &by, "CategoryUpdated", one.id.to_string(), one.version, &data)?;
             }
-            shown(tx, old.id)
+            let done = shown(tx, old.id)?;
+            record(tx, &by, "category.update", old.id, Some(&before), Some(&done.value))?;
+            Ok(done)
         })
         .await
 }
@@ -217,6 +228,7 @@ pub async fn change_category(
 /// [`Error::NoSuchCategory`], [`Error::CategoryInUse`], [`Error::Stale`]; the database's.
 pub async fn remove_category(
     app: &App,
+    by: By,
     once: Option<Once>,
     which: String,
     if_match: Option<String>,
@@ -239,7 +251,9 @@ pub async fn remove_category(
             if children > 0 || products {
                 return Err(Error::CategoryInUse { children, products });
             }
-            Ok(rows::remove_category(tx, one.id)?)
+            let before = shown(tx, one.id)?.value;
+            rows::remove_category(tx, one.id)?;
+            Ok(record(tx, &by, "category.delete", one.id, Some(&before), None)?)
         })
         .await
 }
@@ -273,6 +287,32 @@ pub async fn tags(
             Ok::<_, Error>((tags, next))
         })
         .await
+}
+
+fn record(
+    tx: &mut Tx<'_>,
+    by: &By,
+    action: &'static str,
+    id: CategoryId,
+    before: Option<&Shown>,
+    after: Option<&Shown>,
+) -> Result<(), store::Error> {
+    let told = |one: &Shown| {
+        json!({
+            "name": one.name,
+            "path": one.path,
+            "handle": one.handle,
+            "description": one.description,
+            "position": one.position,
+        })
+    };
+    let deed = Deed {
+        action,
+        subject: &id.to_string(),
+        before: before.map(told),
+        after: after.map(told),
+    };
+    bus::audit(tx, &by.actor, &by.request_id, deed)
 }
 
 /// The category that a text means: by id, number, path, name (of one) or handle.

@@ -8,8 +8,23 @@ use store::Tx;
 use crate::domain::{Draft, Kept, KeptVariant, sku_for, suffixed};
 use crate::{Error, store as rows};
 
-/// How often a made SKU or handle that is taken is changed before the caller has to choose one.
-const SUFFIXES_MAX: u32 = 100;
+/// How often a made SKU or handle that is taken gets the next number; a shop with more products of one name does not
+/// read them.
+const NUMBERS_MAX: u32 = 10;
+/// How often it gets letters at random then, before the caller has to choose one.
+const SUFFIXES_MAX: u32 = NUMBERS_MAX + 3;
+/// How many letters at random: a million products of one name hardly meet.
+const RANDOM_LETTERS: usize = 8;
+
+/// What the `round`th try at a name that is taken ends with.
+fn suffix(tx: &Tx<'_>, round: u32) -> String {
+    if round <= NUMBERS_MAX {
+        return round.to_string();
+    }
+    let id: base::RequestId = tx.ids().next(tx.clock().now());
+    let id = id.to_string();
+    id[id.len() - RANDOM_LETTERS..].to_owned()
+}
 
 /// Gives each draft a handle that no living product and no draft before it has.
 pub(super) fn free_handles(tx: &mut Tx<'_>, drafts: &mut [Draft]) -> Result<(), Error> {
@@ -21,7 +36,7 @@ pub(super) fn free_handles(tx: &mut Tx<'_>, drafts: &mut [Draft]) -> Result<(), 
             if round == 1 {
                 handle.to_string()
             } else {
-                format!("{handle}-{round}")
+                format!("{handle}-{}", suffix(tx, round))
             }
         };
         let tried: Vec<String> = open.iter().map(|place| candidate(*place)).collect();
@@ -99,14 +114,11 @@ pub(super) fn free_skus<'a>(
     }
     let mut open: Vec<usize> = (0..skus.len()).filter(|place| made.contains(place)).collect();
     let bases: Vec<Sku> = skus.clone();
+    let mut tries = skus.clone();
     for round in 1..=SUFFIXES_MAX {
         let mut left = Vec::new();
         for place in open {
-            let sku = if round == 1 {
-                bases[place].clone()
-            } else {
-                suffixed(&bases[place], round)
-            };
+            let sku = tries[place].clone();
             if taken.contains(sku.as_str()) || used.contains(&sku) {
                 left.push(place);
             } else {
@@ -118,10 +130,10 @@ pub(super) fn free_skus<'a>(
             return Ok(skus);
         }
         open = left;
-        let next: Vec<String> = open
-            .iter()
-            .map(|place| suffixed(&bases[*place], round + 1).to_string())
-            .collect();
+        for place in &open {
+            tries[*place] = suffixed(&bases[*place], &suffix(tx, round + 1));
+        }
+        let next: Vec<String> = open.iter().map(|place| tries[*place].to_string()).collect();
         taken.extend(rows::skus_taken(tx, &next)?.into_iter().map(|(sku, _)| sku));
     }
     Err(Error::SkuTaken(bases[open[0]].to_string()))

@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{Answered, Once, Tx};
 
+use super::deeds::record;
 use super::names::{free_handles, free_skus, move_handle};
 use super::places::{list_new, listing, placed, relist};
 use super::{By, tell};
 use crate::domain::{
-    self, Category, Draft, DraftVariant, Facts, Kept, KeptVariant, Movement, Reason, choice_key, names_catalogue, product_tag,
+    self, Category, Draft, DraftVariant, Facts, Kept, KeptVariant, Movement, Reason, Revision, names_catalogue,
+    product_tag,
 };
 use crate::store::{Filter, Found, From as Start, Listed, NewRow, NewVariantRow, Order, Which};
 use crate::{App, Error, store as rows};
@@ -102,7 +104,9 @@ pub async fn create(
     app.db
         .write_once(once, move |tx| {
             let ids = create_all(tx, &by, currency, vec![draft.clone()])?;
-            shown(tx, ids[0], currency)
+            let done = shown(tx, ids[0], currency)?;
+            record(tx, &by, "product.create", None, Some(&done.value))?;
+            Ok(done)
         })
         .await
 }
@@ -124,9 +128,14 @@ pub async fn change(
     app.db
         .write_once(once, move |tx| {
             let kept = kept(tx, &which, if_match.as_deref(), currency)?;
-            let draft = domain::change(&kept, change.clone(), currency).map_err(Error::Invalid)?;
-            revise(tx, &by, currency, &kept, draft)?;
-            shown(tx, kept.id, currency)
+            let revision = domain::change(&kept, change.clone(), currency).map_err(Error::Invalid)?;
+            let before = shown(tx, kept.id, currency)?;
+            if !revise_as(tx, &by, currency, &kept, revision)? {
+                return Ok(before);
+            }
+            let done = shown(tx, kept.id, currency)?;
+            record(tx, &by, "product.update", Some(&before.value), Some(&done.value))?;
+            Ok(done)
         })
         .await
 }
@@ -146,7 +155,9 @@ pub async fn archive(
     app.db
         .write_once(once, move |tx| {
             let kept = kept(tx, &which, if_match.as_deref(), currency)?;
-            archive_kept(tx, &by, kept)
+            let before = shown(tx, kept.id, currency)?;
+            archive_kept(tx, &by, kept)?;
+            Ok(record(tx, &by, "product.archive", Some(&before.value), None)?)
         })
         .await
 }
@@ -247,7 +258,11 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
     let mut listed = Vec::with_capacity(products.len());
     for row in &products {
         let place = place_of(row.facts)?;
-        listed.push((listing(row.number, row.facts, row.price_low), place, row.facts.tags.as_slice()));
+        listed.push((
+            listing(row.number, row.facts, row.price_low),
+            place,
+            row.facts.tags.as_slice(),
+        ));
     }
     list_new(tx, listed)?;
     let handles: Vec<String> = drafts.iter().map(|draft| draft.facts.handle.to_string()).collect();
@@ -271,7 +286,21 @@ pub fn create_all(tx: &mut Tx<'_>, by: &By, currency: Currency, drafts: Vec<Draf
 /// # Errors
 /// [`Error::HandleTaken`], [`Error::SkuTaken`], [`Error::StockReserved`]; the database's.
 pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: Draft) -> Result<bool, Error> {
-    let mut draft = draft;
+    revise_as(tx, by, currency, kept, Revision::by_choice(kept, draft))
+}
+
+/// [`revise`] where it is said which variant is which.
+///
+/// # Errors
+/// As [`revise`].
+pub(super) fn revise_as(
+    tx: &mut Tx<'_>,
+    by: &By,
+    currency: Currency,
+    kept: &Kept,
+    revision: Revision,
+) -> Result<bool, Error> {
+    let Revision { mut draft, same } = revision;
     let category = match kept.category {
         Some(category) if draft.facts.category == kept.facts.category => category,
         _ => {
@@ -282,15 +311,11 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
             place.id
         }
     };
-    let of_choice: HashMap<String, &KeptVariant> = kept
-        .variants
-        .iter()
-        .map(|variant| (choice_key(&variant.facts.choice), variant))
-        .collect();
     let pairs: Vec<(&DraftVariant, Option<&KeptVariant>)> = draft
         .variants
         .iter()
-        .map(|variant| (variant, of_choice.get(&choice_key(&variant.facts.choice)).copied()))
+        .zip(&same)
+        .map(|(variant, same)| (variant, same.and_then(|place| kept.variants.get(place))))
         .collect();
     let handle = draft.facts.handle.as_str();
     let wanted = pairs.iter().map(|(new, old)| {
@@ -389,7 +414,7 @@ pub fn revise(tx: &mut Tx<'_>, by: &By, currency: Currency, kept: &Kept, draft: 
 }
 
 /// A product, unless it is not the one that the `If-Match` names.
-fn kept(tx: &mut Tx<'_>, which: &Ref, if_match: Option<&str>, currency: Currency) -> Result<Kept, Error> {
+pub(super) fn kept(tx: &mut Tx<'_>, which: &Ref, if_match: Option<&str>, currency: Currency) -> Result<Kept, Error> {
     let unknown = || Error::NoSuchProduct(which.clone());
     let id = match which {
         Ref::Product(id) => *id,
@@ -402,7 +427,7 @@ fn kept(tx: &mut Tx<'_>, which: &Ref, if_match: Option<&str>, currency: Currency
     }
 }
 
-fn shown(tx: &mut Tx<'_>, id: ProductId, currency: Currency) -> Result<Tagged<Product>, Error> {
+pub(super) fn shown(tx: &mut Tx<'_>, id: ProductId, currency: Currency) -> Result<Tagged<Product>, Error> {
     let found = rows::product(tx, &Ref::Product(id), currency)?;
     found.map(Tagged::from).ok_or(Error::Store(store::Error::Absent))
 }
@@ -435,6 +460,7 @@ fn put_variants(tx: &mut Tx<'_>, by: &By, new: &[NewVariantRow<'_>], currency: C
             on_hand: row.on_hand,
             reserved: 0,
             order: None,
+            note: None,
             actor: by.actor.clone(),
             request_id: by.request_id.clone(),
         })

@@ -1,15 +1,16 @@
 //! A clerk reads and changes what is on hand.
 
 use api::Ref;
-use api::catalog::{ChangeStock, Pick, Status, Stock};
-use base::VariantId;
+use api::catalog::{ChangeStock, Movement, Pick, Status, Stock};
+use base::{Cursor, CursorFault, VariantId};
+use bus::Deed;
 use serde_json::json;
 use store::{Answered, Once, Tx};
 
 use super::cards::Shelves;
 use super::products::Tagged;
 use super::{By, tell};
-use crate::domain::{Reason, STOCK_MAX, names_stock, stock_tag};
+use crate::domain::{Reason, STOCK_MAX, WORD_MAX, names_stock, stock_tag};
 use crate::store::{Change, Stocked};
 use crate::{App, Error, store as rows};
 
@@ -42,7 +43,8 @@ pub async fn change_stock(
     if_match: Option<String>,
 ) -> Result<Answered<Tagged<Stock>>, Error> {
     let currency = app.currency;
-    let asked = asked(change)?;
+    let note = note_of(change.reason.as_deref())?;
+    let asked = asked(&change)?;
     if matches!(asked, To::Set(_)) && if_match.is_none() {
         return Err(Error::PreconditionRequired);
     }
@@ -60,7 +62,49 @@ pub async fn change_stock(
                 To::Set(pieces) => (pieces, Reason::Set),
                 To::Shift(pieces) => (before.on_hand.saturating_add(pieces), Reason::Adjusted),
             };
-            Ok(shown(move_to(tx, &by, variant, before, on_hand, reason)?))
+            let after = move_to(tx, &by, variant, before, on_hand, reason, note.clone())?;
+            let deed = Deed {
+                action: "stock.change",
+                subject: &variant.to_string(),
+                before: Some(json!({ "stock": before.on_hand })),
+                after: Some(json!({ "stock": after.on_hand })),
+            };
+            bus::audit(tx, &by.actor, &by.request_id, deed)?;
+            Ok(shown(after))
+        })
+        .await
+}
+
+/// A page of the ledger of a product's only variant, or of the variant named: newest first.
+///
+/// # Errors
+/// [`Error::Invalid`] for a cursor of another list; as [`stock`].
+pub async fn ledger(
+    app: &App,
+    product: Ref,
+    variant: Option<String>,
+    limit: u32,
+    after: Option<Cursor>,
+) -> Result<(Vec<Movement>, Option<Cursor>), Error> {
+    let currency = app.currency;
+    let before = match &after {
+        None => i64::MAX,
+        Some(cursor) => {
+            let line = cursor.parts::<1>().ok().and_then(|[line]| line.parse().ok());
+            line.ok_or_else(|| Error::field("?cursor", CursorFault.to_string()))?
+        }
+    };
+    app.db
+        .read(move |tx| {
+            let (variant, _) = meant(tx, &product, variant.as_deref(), currency)?;
+            let mut lines = rows::movements(tx, variant, before, limit + 1)?;
+            let more = lines.len() > limit as usize;
+            lines.truncate(limit as usize);
+            let next = lines
+                .last()
+                .filter(|_| more)
+                .map(|line| Cursor::new([line.sequence.to_string()]));
+            Ok((lines, next))
         })
         .await
 }
@@ -71,7 +115,28 @@ pub async fn change_stock(
 /// [`Error::StockReserved`]; the database's.
 pub fn put_stock(tx: &mut Tx<'_>, by: &By, variant: VariantId, on_hand: i64) -> Result<(), Error> {
     let before = rows::shelf(tx, variant)?;
-    move_to(tx, by, variant, before, on_hand, Reason::Set).map(drop)
+    move_to(tx, by, variant, before, on_hand, Reason::Set, None).map(drop)
+}
+
+/// Changes what is on hand of a variant by so many pieces; for undoing imports.
+///
+/// # Errors
+/// [`Error::StockReserved`] when less would be left than is promised, or less than nothing; the database's.
+pub fn shift_stock(tx: &mut Tx<'_>, by: &By, variant: VariantId, pieces: i64) -> Result<(), Error> {
+    let before = rows::shelf(tx, variant)?;
+    let on_hand = before.on_hand.saturating_add(pieces);
+    move_to(tx, by, variant, before, on_hand, Reason::Adjusted, None).map(drop)
+}
+
+fn note_of(reason: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
+        return Ok(None);
+    };
+    if reason.chars().count() > WORD_MAX || reason.chars().any(char::is_control) {
+        let detail = format!("must have at most {WORD_MAX} characters, none of them a control character");
+        return Err(Error::field("/reason", detail));
+    }
+    Ok(Some(reason.to_owned()))
 }
 
 #[derive(Clone, Copy)]
@@ -80,7 +145,7 @@ enum To {
     Shift(i64),
 }
 
-fn asked(change: ChangeStock) -> Result<To, Error> {
+fn asked(change: &ChangeStock) -> Result<To, Error> {
     match (change.quantity, change.set) {
         (Some(_), Some(_)) => Err(Error::field("/set", "stands beside `quantity`; give one of them")),
         (None, None) => Err(Error::field("/quantity", "is needed, or `set`")),
@@ -103,6 +168,7 @@ fn move_to(
     before: Stocked,
     on_hand: i64,
     reason: Reason,
+    note: Option<String>,
 ) -> Result<Stocked, Error> {
     if on_hand == before.on_hand {
         return Ok(before);
@@ -120,6 +186,7 @@ fn move_to(
         variant,
         on_hand,
         reason,
+        note,
         actor: by.actor.clone(),
         request_id: by.request_id.clone(),
     };

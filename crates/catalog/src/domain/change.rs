@@ -1,21 +1,57 @@
 //! From a product and what is to change of it to the product as it is to be.
 
+use std::collections::HashMap;
+
 use api::catalog::{ChangeProduct, NewVariant, Status};
 use base::Currency;
 use wire::FieldFault;
 
 use super::check::{
-    Faults, compare_at_of, description_of, handle_of, images_of, line, metadata_of, price_of, sku_of, tags_of, word,
+    Faults, category_of, compare_at_of, compares, description_of, handle_of, images_of, line, metadata_of, price_of,
+    sku_of, tags_of, word,
 };
-use super::choice::variants_of;
+use super::choice::{reoptioned, variants_of};
 use super::{CATEGORY_DEFAULT, Draft, DraftVariant, Kept, NAME_MAX, VariantFacts, choice_key};
+
+/// A product as it is to be, and which of its variants are which of those there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// The product.
+    pub draft: Draft,
+    /// For each variant of the draft its place among those there are; none where it is new.
+    pub same: Vec<Option<usize>>,
+}
+
+impl Revision {
+    /// What has the same choice is the same variant.
+    pub fn by_choice(kept: &Kept, draft: Draft) -> Self {
+        let places: HashMap<String, usize> = kept
+            .variants
+            .iter()
+            .enumerate()
+            .map(|(place, variant)| (choice_key(&variant.facts.choice), place))
+            .collect();
+        let place = |variant: &DraftVariant| places.get(&choice_key(&variant.facts.choice)).copied();
+        let same = draft.variants.iter().map(place).collect();
+        Self { draft, same }
+    }
+
+    /// Each variant stays the one in its place; what comes after them is new.
+    pub fn in_place(kept: &Kept, draft: Draft) -> Self {
+        let there = kept.variants.len();
+        let same = (0..draft.variants.len())
+            .map(|place| (place < there).then_some(place))
+            .collect();
+        Self { draft, same }
+    }
+}
 
 /// The product with the fields given. `price`, `sku` and `compareAtPrice` are those of an only variant; `variants`
 /// stand in place of those there were: the same choice stays the same variant, and keeps what is not given.
 ///
 /// # Errors
 /// All faults, with pointers into the body.
-pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<Draft, Vec<FieldFault>> {
+pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<Revision, Vec<FieldFault>> {
     let mut faults = Faults::default();
     let mut draft = kept.draft();
     let facts = &mut draft.facts;
@@ -32,11 +68,11 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
     if let Some(description) = &change.description {
         facts.description = description_of(description, &mut faults);
     }
-    if change.vendor.is_some() {
-        facts.vendor = word("/vendor", change.vendor, &mut faults);
+    if let Some(vendor) = change.vendor {
+        facts.vendor = word("/vendor", vendor, &mut faults);
     }
     if change.category.is_some() {
-        let category = word("/category", change.category, &mut faults);
+        let category = category_of(change.category, &mut faults);
         facts.category = category.unwrap_or_else(|| CATEGORY_DEFAULT.to_owned());
     }
     if let Some(tags) = &change.tags {
@@ -77,13 +113,26 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
                 if !known && given.price.is_none() && change.price.is_none() {
                     faults.add(format!("/variants/{place}/price"), "is needed, here or for the product");
                 }
+                if given.compare_at_price.is_some() {
+                    compares(
+                        &format!("/variants/{place}/compareAtPrice"),
+                        &variant.facts,
+                        &mut faults,
+                    );
+                }
             }
             draft.facts.options = options;
             draft.variants = variants;
+            faults.or(Revision::by_choice(kept, draft))
         }
         None => {
-            if change.options.is_some() {
-                faults.add("/variants", "is needed where options change: one for each choice");
+            if let Some(options) = change.options
+                && let Some((options, choices)) = reoptioned(kept, options, &mut faults)
+            {
+                draft.facts.options = options;
+                for (variant, choice) in draft.variants.iter_mut().zip(choices) {
+                    variant.facts.choice = choice;
+                }
             }
             let only = if let [only] = draft.variants.as_mut_slice() {
                 Some(&mut only.facts)
@@ -100,7 +149,7 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
                         faults.add(field, "this product has several variants; change it in `variants`");
                     }
                 }
-                return faults.or(draft);
+                return faults.or(Revision::in_place(kept, draft));
             };
             if let Some(price) = price {
                 only.price_minor = price;
@@ -108,13 +157,13 @@ pub fn change(kept: &Kept, change: ChangeProduct, currency: Currency) -> Result<
             if let Some(sku) = change.sku.as_deref().and_then(|sku| sku_of("/sku", sku, &mut faults)) {
                 only.sku = Some(sku);
             }
-            if change.compare_at_price.is_some() {
-                only.compare_at_minor =
-                    compare_at_of("/compareAtPrice", change.compare_at_price, currency, &mut faults);
+            if let Some(before) = change.compare_at_price {
+                only.compare_at_minor = compare_at_of("/compareAtPrice", before, currency, &mut faults);
+                compares("/compareAtPrice", only, &mut faults);
             }
+            faults.or(Revision::in_place(kept, draft))
         }
     }
-    faults.or(draft)
 }
 
 fn of_choice<'a>(kept: &'a Kept, choice: &[String]) -> Option<&'a VariantFacts> {

@@ -7,6 +7,7 @@ use base::{Amount, Currency, Handle, Money, Sku, fold, handle_from};
 use serde_json::{Map, Value};
 use wire::FieldFault;
 
+use super::category::named;
 use super::choice::variants_of;
 use super::{
     ALT_MAX, CATEGORY_DEFAULT, DESCRIPTION_MAX, Draft, DraftVariant, Facts, IMAGES_MAX, METADATA_MAX, NAME_MAX,
@@ -79,6 +80,7 @@ pub fn check(new: NewProduct, currency: Currency) -> Result<Draft, Vec<FieldFaul
             let mut facts = VariantFacts::at(price.unwrap_or(0));
             facts.sku = new.sku.as_deref().and_then(|sku| sku_of("/sku", sku, &mut faults));
             facts.compare_at_minor = compare_at_of("/compareAtPrice", new.compare_at_price, currency, &mut faults);
+            compares("/compareAtPrice", &facts, &mut faults);
             let stock = stock_of("/stock", new.stock, &mut faults);
             (Vec::new(), vec![DraftVariant { facts, stock }])
         }
@@ -88,7 +90,7 @@ pub fn check(new: NewProduct, currency: Currency) -> Result<Draft, Vec<FieldFaul
         name,
         description: description_of(&new.description.unwrap_or_default(), &mut faults),
         vendor: word("/vendor", new.vendor, &mut faults),
-        category: word("/category", new.category, &mut faults).unwrap_or_else(|| CATEGORY_DEFAULT.to_owned()),
+        category: category_of(new.category, &mut faults).unwrap_or_else(|| CATEGORY_DEFAULT.to_owned()),
         tags: tags_of(&new.tags.unwrap_or_default(), &mut faults),
         status: new.status.unwrap_or_default(),
         images: images_of(new.image_url, new.images, &mut faults).unwrap_or_default(),
@@ -132,6 +134,28 @@ pub(super) fn word(pointer: &str, text: Option<String>, faults: &mut Faults) -> 
         return None;
     }
     Some(line(pointer, &text, WORD_MAX, faults))
+}
+
+/// The text that names a category; an empty one is none.
+pub(super) fn category_of(text: Option<String>, faults: &mut Faults) -> Option<String> {
+    let text = text
+        .map(|text| text.trim().to_owned())
+        .filter(|text| !text.is_empty())?;
+    if let Err(detail) = named(&text) {
+        faults.add("/category", detail);
+    }
+    Some(text)
+}
+
+/// What something cost before is more than what it costs, or it tells nothing.
+pub(super) fn compares(pointer: &str, facts: &VariantFacts, faults: &mut Faults) {
+    let told = faults.0.iter().any(|fault| fault.pointer == pointer);
+    if !told && facts.compare_at_minor.is_some_and(|before| before <= facts.price_minor) {
+        faults.add(
+            pointer,
+            "must be more than the price, since it is what was asked before",
+        );
+    }
 }
 
 pub(super) fn handle_of(text: &str, faults: &mut Faults) -> Option<Handle> {

@@ -167,6 +167,8 @@ pub struct Movement {
     pub reserved: i64,
     /// For which order.
     pub order: Option<OrderId>,
+    /// Why, in a clerk's words.
+    pub note: Option<String>,
     /// Who caused it.
     pub actor: String,
     /// The request that caused it.
@@ -378,6 +380,7 @@ impl Desk<'_> {
             on_hand: after.on_hand,
             reserved: after.reserved,
             order: Some(order),
+            note: None,
             actor: asked.actor.clone(),
             request_id: asked.request_id.clone(),
         });

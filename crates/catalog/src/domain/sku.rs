@@ -28,9 +28,9 @@ pub fn sku_for(handle: &str, choice: &[String]) -> Sku {
     Sku::new(sku.trim_end_matches('-')).unwrap_or_else(|_| product())
 }
 
-/// The `n`th try at a SKU that is taken: `OCEAN-BLUE-SHIRT-2`.
-pub fn suffixed(sku: &Sku, n: u32) -> Sku {
-    Sku::new(&format!("{sku}-{n}")).unwrap_or_else(|_| sku.clone())
+/// Another try at a SKU that is taken: `OCEAN-BLUE-SHIRT-2`.
+pub fn suffixed(sku: &Sku, suffix: &str) -> Sku {
+    Sku::new(&format!("{sku}-{}", suffix.to_uppercase())).unwrap_or_else(|_| sku.clone())
 }
 
 fn product() -> Sku {
@@ -63,6 +63,6 @@ mod tests {
             assert_eq!(sku_for(handle, &choice).as_str(), wanted);
         }
         let long = sku_for(&"ß".repeat(200), &["x".repeat(300)]);
-        assert!(suffixed(&long, 99).as_str().ends_with("-99"));
+        assert!(suffixed(&long, "99").as_str().ends_with("-99"));
     }
 }

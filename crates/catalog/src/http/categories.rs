@@ -7,7 +7,9 @@ use api::catalog::{Category, CategoryQuery, ChangeCategory, NewCategory, Tag, Ta
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Uri;
-use serve::{Created, In, Known, Path, Query, Reply, Rights, Route, Routes, Staff, Write, listed, not_modified, page};
+use serve::{
+    CatalogWrite, Created, In, Known, May, Path, Query, Reply, Rights, Route, Routes, Write, listed, not_modified, page,
+};
 use wire::Problem;
 
 use super::kept::tag_of;
@@ -44,7 +46,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::post("/categories", create)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .takes::<NewCategory>()
                 .gives::<Category>(201)
                 .refuses(&[
@@ -62,7 +64,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .add(change_route(Route::patch("/categories/{id}", change)))
         .add(
             Route::delete("/categories/{id}", remove)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .param("id", CATEGORY)
                 .gives_nothing(204)
                 .refuses(&[
@@ -88,7 +90,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 
 fn change_route(route: Route<Arc<App>>) -> Route<Arc<App>> {
     route
-        .rights(Rights::Staff)
+        .rights(Rights::May(serve::CATALOG_WRITE))
         .param("id", CATEGORY)
         .takes::<ChangeCategory>()
         .gives::<Category>(200)
@@ -137,8 +139,13 @@ fn fresh_or(shown: Response, known: &Known) -> Response {
     }
 }
 
-async fn create(State(app): State<Arc<App>>, _: Staff, write: Write<NewCategory>) -> Result<Reply<Category>, Problem> {
-    let done = actions::add_category(&app, write.once, write.body).await?;
+async fn create(
+    State(app): State<Arc<App>>,
+    _: May<CatalogWrite>,
+    In(cx): In,
+    write: Write<NewCategory>,
+) -> Result<Reply<Category>, Problem> {
+    let done = actions::add_category(&app, By::from(&cx), write.once, write.body).await?;
     let location = format!("/api/categories/{}", done.value.value.id);
     Ok(Created::new(location, done.value.value)
         .tagged(done.value.tag)
@@ -147,7 +154,7 @@ async fn create(State(app): State<Arc<App>>, _: Staff, write: Write<NewCategory>
 
 async fn change(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,
@@ -161,12 +168,13 @@ async fn change(
 
 async fn remove(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
+    In(cx): In,
     Path(id): Path<String>,
     known: Known,
     write: Write<Nothing>,
 ) -> Result<Response, Problem> {
-    let done = actions::remove_category(&app, write.once, id, known.if_match).await?;
+    let done = actions::remove_category(&app, By::from(&cx), write.once, id, known.if_match).await?;
     Ok(super::gone(done.replayed))
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use api::catalog::{BULK_READ_MAX, Bulk, ChangeProduct, NewProduct, Product};
+use api::catalog::{BULK_READ_MAX, Bulk, BulkQuery, BulkResult, ChangeProduct, NewProduct, Product};
 use api::{Nothing, Ref};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::{Amount, Currency, Money, fold};
-use http::Uri;
+use http::{StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serve::{
-    Body, Created, In, Json, Known, Many, MaybeUser, Path, Query, Reply, Rights, Route, Routes, Staff, Write, listed,
-    listed_page, not_modified, page,
+    BULK_BODY_MAX, CatalogWrite, Created, In, Json, Known, Many, May, MaybeUser, Path, Query, Reply, Rights, Route,
+    Routes, Who, Write, listed, listed_page, not_modified, page,
 };
 use wire::Problem;
 
@@ -109,7 +109,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::post("/products", create)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .takes::<NewProduct>()
                 .gives::<Product>(201)
                 .refuses(&[(409, "handle_taken"), (409, "sku_taken"), (409, "duplicate")])
@@ -122,7 +122,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .add(change_route(Route::patch("/products/{id}", change)))
         .add(
             Route::delete("/products/{id}", archive)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .param("id", PRODUCT)
                 .gives_nothing(204)
                 .refuses(&[(404, "not_found"), (412, "precondition_failed")])
@@ -134,17 +134,23 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .add(
             Route::post("/products/bulk", bulk)
                 .takes::<Bulk>()
+                .query::<BulkQuery>()
                 .gives::<Vec<Product>>(200)
+                .gives::<Vec<BulkResult>>(207)
+                .refuses(&[(401, "unauthorized"), (403, "forbidden"), (409, "rows_refused")])
                 .tells(
-                    "Reads many products at once",
-                    "Those of `ids`, at most 100; unknown ones are absent.",
+                    "Reads or creates many products",
+                    "`ids` reads those, at most 100, and needs no token; unknown ones are absent. `products` creates \
+                     up to 1,000, each by itself, and needs `catalog:write`; the answer holds a result for each row in \
+                     its order. It never updates: a SKU or handle that is taken is that row's 409. With `atomic=true` \
+                     all are created or none, and a refusal names every broken row. A body may have 8 MiB.",
                 ),
         )
 }
 
 fn change_route(route: Route<Arc<App>>) -> Route<Arc<App>> {
     route
-        .rights(Rights::Staff)
+        .rights(Rights::May(serve::CATALOG_WRITE))
         .param("id", PRODUCT)
         .takes::<ChangeProduct>()
         .gives::<Product>(200)
@@ -238,7 +244,7 @@ async fn read(
 
 async fn create(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     write: Write<NewProduct>,
 ) -> Result<Reply<Product>, Problem> {
@@ -251,7 +257,7 @@ async fn create(
 
 async fn change(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,
@@ -266,7 +272,7 @@ async fn change(
 
 async fn archive(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,
@@ -278,22 +284,33 @@ async fn archive(
 
 async fn bulk(
     State(app): State<Arc<App>>,
-    MaybeUser(user): MaybeUser,
-    Body(bulk): Body<Bulk>,
-) -> Result<Json<Vec<Product>>, Problem> {
-    let Some(ids) = bulk.ids else {
-        return Err(wrong("/ids", "is needed"));
-    };
-    if ids.len() > BULK_READ_MAX {
-        return Err(wrong("/ids", format!("must have at most {BULK_READ_MAX} entries")));
+    who: Who,
+    In(cx): In,
+    Query(query): Query<BulkQuery>,
+    write: Write<Bulk, BULK_BODY_MAX>,
+) -> Result<Response, Problem> {
+    match (write.body.ids, write.body.products) {
+        (Some(ids), None) if ids.len() > BULK_READ_MAX => {
+            Err(wrong("/ids", format!("must have at most {BULK_READ_MAX} entries")))
+        }
+        (Some(ids), None) => {
+            let staff = who.may(serve::CATALOG_READ).is_ok();
+            Ok(Json(actions::read_many(&app, ids, staff).await?).into_response())
+        }
+        (None, Some(products)) => {
+            who.may(serve::CATALOG_WRITE)?;
+            let done = actions::create_many(&app, By::from(&cx), write.once, products, query.atomic).await?;
+            let answer = Reply::with(StatusCode::MULTI_STATUS, done.value);
+            Ok(answer.replayed(done.replayed).into_response())
+        }
+        (Some(_), Some(_)) => Err(wrong("/products", "stands beside `ids`; give one of them")),
+        (None, None) => Err(wrong("/ids", "is needed, or `products`")),
     }
-    let staff = sees_drafts(user.as_ref());
-    Ok(Json(actions::read_many(&app, ids, staff).await?))
 }
 
 /// Whether somebody sees what is not for sale yet.
 pub(super) fn sees_drafts(user: Option<&serve::Caller>) -> bool {
-    user.is_some_and(|user| user.is_staff())
+    user.is_some_and(|user| user.may(serve::CATALOG_READ))
 }
 
 fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter, Problem> {

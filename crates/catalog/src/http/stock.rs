@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use api::Ref;
-use api::catalog::{ChangeStock, Stock};
+use api::catalog::{ChangeStock, LedgerQuery, Movement, Stock};
 use axum::extract::State;
-use serve::{In, Known, Path, Reply, Rights, Route, Routes, Staff, Write};
+use axum::response::{IntoResponse as _, Response};
+use http::Uri;
+use serve::{
+    CatalogRead, CatalogWrite, In, Known, May, Path, Query, Reply, Rights, Route, Routes, Write, listed, not_modified,
+    page,
+};
 use wire::Problem;
 
 use crate::App;
@@ -14,6 +19,9 @@ use crate::actions::{self, By};
 const CHANGE: &str = "`{\"quantity\": n}` changes it by n pieces, which may be negative. `{\"set\": n}` says what was \
     counted and needs `If-Match` with the tag that reading the stock gives, so that a sale in between is not lost. \
     Fewer pieces than are reserved for orders cannot be left.";
+const LEDGER: &str = "Every movement with its reason, who caused it and for which order, newest first: the answer to \
+    \"why is the stock 3\". The movements added up are the stock, and what is reserved. A product with several variants \
+    has a ledger for each.";
 const REFUSALS: &[(u16, &str)] = &[
     (400, "variant_required"),
     (404, "not_found"),
@@ -28,9 +36,10 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
     routes
         .add(
             Route::get("/products/{id}/stock", read)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_READ))
                 .param("id", PRODUCT)
                 .gives::<Stock>(200)
+                .gives_nothing(304)
                 .refuses(&[(400, "variant_required"), (404, "not_found")])
                 .tells(
                     "Reads a product's stock",
@@ -39,7 +48,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::put("/products/{id}/stock", change)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .param("id", PRODUCT)
                 .takes::<ChangeStock>()
                 .gives::<Stock>(200)
@@ -48,16 +57,17 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::get("/products/{id}/variants/{variantId}/stock", read_variant)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_READ))
                 .param("id", PRODUCT)
                 .param("variantId", VARIANT)
                 .gives::<Stock>(200)
+                .gives_nothing(304)
                 .refuses(&[(404, "not_found")])
                 .tells("Reads a variant's stock", "`ETag` names the stock version."),
         )
         .add(
             Route::put("/products/{id}/variants/{variantId}/stock", change_variant)
-                .rights(Rights::Staff)
+                .rights(Rights::May(serve::CATALOG_WRITE))
                 .param("id", PRODUCT)
                 .param("variantId", VARIANT)
                 .takes::<ChangeStock>()
@@ -65,25 +75,88 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .refuses(&REFUSALS[1..])
                 .tells("Changes a variant's stock", CHANGE),
         )
+        .add(
+            Route::get("/products/{id}/stock/ledger", ledger)
+                .rights(Rights::May(serve::CATALOG_READ))
+                .param("id", PRODUCT)
+                .query::<LedgerQuery>()
+                .gives::<Vec<Movement>>(200)
+                .refuses(&[(400, "variant_required"), (404, "not_found")])
+                .tells("Lists the movements of a product's stock", LEDGER),
+        )
+        .add(
+            Route::get("/products/{id}/variants/{variantId}/stock/ledger", ledger_of_variant)
+                .rights(Rights::May(serve::CATALOG_READ))
+                .param("id", PRODUCT)
+                .param("variantId", VARIANT)
+                .query::<LedgerQuery>()
+                .gives::<Vec<Movement>>(200)
+                .refuses(&[(404, "not_found")])
+                .tells("Lists the movements of a variant's stock", LEDGER),
+        )
 }
 
-async fn read(State(app): State<Arc<App>>, _: Staff, Path(id): Path<String>) -> Result<Reply<Stock>, Problem> {
-    let stock = actions::stock(&app, Ref::new(&id), None).await?;
-    Ok(Reply::ok(stock.value).tagged(stock.tag))
+async fn read(
+    State(app): State<Arc<App>>,
+    _: May<CatalogRead>,
+    Path(id): Path<String>,
+    known: Known,
+) -> Result<Response, Problem> {
+    shown(&app, &id, None, &known).await
 }
 
 async fn read_variant(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogRead>,
     Path((id, variant)): Path<(String, String)>,
-) -> Result<Reply<Stock>, Problem> {
-    let stock = actions::stock(&app, Ref::new(&id), Some(variant)).await?;
-    Ok(Reply::ok(stock.value).tagged(stock.tag))
+    known: Known,
+) -> Result<Response, Problem> {
+    shown(&app, &id, Some(variant), &known).await
+}
+
+async fn shown(app: &App, id: &str, variant: Option<String>, known: &Known) -> Result<Response, Problem> {
+    let stock = actions::stock(app, Ref::new(id), variant).await?;
+    if known.is_fresh(&stock.tag) {
+        return Ok(not_modified(&stock.tag));
+    }
+    Ok(Reply::ok(stock.value).tagged(stock.tag).into_response())
+}
+
+async fn ledger(
+    State(app): State<Arc<App>>,
+    _: May<CatalogRead>,
+    Path(id): Path<String>,
+    Query(query): Query<LedgerQuery>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    lines(&app, &id, None, query, &uri).await
+}
+
+async fn ledger_of_variant(
+    State(app): State<Arc<App>>,
+    _: May<CatalogRead>,
+    Path((id, variant)): Path<(String, String)>,
+    Query(query): Query<LedgerQuery>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    lines(&app, &id, Some(variant), query, &uri).await
+}
+
+async fn lines(
+    app: &App,
+    id: &str,
+    variant: Option<String>,
+    query: LedgerQuery,
+    uri: &Uri,
+) -> Result<Response, Problem> {
+    let asked = page(query.limit, query.cursor.as_deref())?;
+    let (lines, next) = actions::ledger(app, Ref::new(id), variant, asked.limit, asked.after).await?;
+    Ok(listed(uri, lines, next))
 }
 
 async fn change(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     Path(id): Path<String>,
     known: Known,
@@ -98,7 +171,7 @@ async fn change(
 
 async fn change_variant(
     State(app): State<Arc<App>>,
-    _: Staff,
+    _: May<CatalogWrite>,
     In(cx): In,
     Path((id, variant)): Path<(String, String)>,
     known: Known,

@@ -1,12 +1,13 @@
 //! Stock rows and their ledger.
 
+use api::catalog::{Movement as Line, MovementKind};
 use base::{OrderId, Time, VariantId};
 use store::{Dialect, Error, RowColumn, Rows, Tx, args, sql};
 
 use super::LOCATION;
 use crate::domain::{Movement, Reason};
 
-const MOVEMENT: [RowColumn; 11] = [
+const MOVEMENT: [RowColumn; 12] = [
     RowColumn::Text("variant_id"),
     RowColumn::Int("version"),
     RowColumn::Text("reason"),
@@ -18,6 +19,7 @@ const MOVEMENT: [RowColumn; 11] = [
     RowColumn::Text("actor"),
     RowColumn::Text("request_id"),
     RowColumn::Int("at"),
+    RowColumn::Text("note"),
 ];
 
 /// A stock row for a clerk.
@@ -44,6 +46,8 @@ pub struct Change {
     pub on_hand: i64,
     /// Adjusted or set.
     pub reason: Reason,
+    /// Why, in the clerk's words.
+    pub note: Option<String>,
     /// Who.
     pub actor: String,
     /// By which request.
@@ -91,6 +95,7 @@ pub fn adjust(tx: &mut Tx<'_>, before: Stocked, change: Change) -> Result<Stocke
         on_hand: after.on_hand,
         reserved: after.reserved,
         order: None::<OrderId>,
+        note: change.note,
         actor: change.actor,
         request_id: change.request_id,
     };
@@ -143,7 +148,7 @@ pub fn reset(tx: &mut Tx<'_>, variant: VariantId, tracked: bool, oversell: bool)
     Ok(changed == 1)
 }
 
-pub(super) fn ledger(movements: &[Movement], now: Time) -> Rows<11> {
+pub(super) fn ledger(movements: &[Movement], now: Time) -> Rows<12> {
     let mut rows = Rows::new(MOVEMENT);
     for movement in movements {
         rows.push(args![
@@ -158,6 +163,7 @@ pub(super) fn ledger(movements: &[Movement], now: Time) -> Rows<11> {
             &movement.actor,
             &movement.request_id,
             now,
+            movement.note.as_deref().unwrap_or_default(),
         ]);
     }
     rows
@@ -171,9 +177,53 @@ pub(super) fn ledger_sql(dialect: Dialect) -> &'static str {
         MOVEMENT,
         1,
         "INSERT INTO catalog_movement (variant_id, location, version, reason, on_hand_change, reserved_change, on_hand,
-                                       reserved, order_id, actor, request_id, at)
+                                       reserved, order_id, actor, request_id, at, note)
          SELECT variant_id, 'main', version, reason, on_hand_change, reserved_change, on_hand,
-                reserved, NULLIF(order_id, ''), actor, request_id, at FROM {rows} WHERE true
+                reserved, NULLIF(order_id, ''), actor, request_id, at, NULLIF(note, '')
+         FROM {rows} WHERE true
          ON CONFLICT DO NOTHING"
     )
+}
+
+/// A page of a variant's ledger, newest first: lines before the one with number `before`.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn movements(tx: &mut Tx<'_>, variant: VariantId, before: i64, limit: u32) -> Result<Vec<Line>, Error> {
+    tx.all(
+        "SELECT version, reason, note, on_hand_change, reserved_change, on_hand, reserved, order_id, actor, request_id, at
+         FROM catalog_movement WHERE variant_id = $1 AND location = $2 AND version < $3 ORDER BY version DESC LIMIT $4",
+        &args![variant, LOCATION, before, limit],
+        |row| {
+            let (stock, reserved): (i64, i64) = (row.get(5)?, row.get(6)?);
+            Ok(Line {
+                variant_id: variant,
+                sequence: row.get(0)?,
+                kind: kind_of(&row.get::<String>(1)?)?,
+                reason: row.get(2)?,
+                quantity: row.get(3)?,
+                reserved_change: row.get(4)?,
+                stock,
+                reserved,
+                available: stock - reserved,
+                order_id: row.get(7)?,
+                actor: row.get(8)?,
+                request_id: row.get(9)?,
+                at: row.get(10)?,
+            })
+        },
+    )
+}
+
+fn kind_of(word: &str) -> Result<MovementKind, Error> {
+    Ok(match word {
+        "received" => MovementKind::Received,
+        "adjusted" => MovementKind::Adjusted,
+        "set" => MovementKind::Set,
+        "reserved" => MovementKind::Reserved,
+        "released" => MovementKind::Released,
+        "settled" => MovementKind::Settled,
+        "restocked" => MovementKind::Restocked,
+        other => return Err(Error::Corrupt(format!("no kind of movement: {other}"))),
+    })
 }

@@ -136,7 +136,8 @@ impl VariantRow {
                 .zip(self.choice)
                 .collect::<BTreeMap<_, _>>(),
             price: amount(self.price_minor),
-            compare_at_price: self.compare_at_minor.map(amount),
+            // The price may have risen since; then it is no price of before any more.
+            compare_at_price: self.compare_at_minor.filter(|before| *before > self.price_minor).map(amount),
             stock: self.on_hand,
             available: self.on_hand - self.reserved,
             barcode: self.barcode,

@@ -1,5 +1,6 @@
 //! A catalogue on a database of its own, and people and services in front of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use api::catalog::Client;
@@ -8,17 +9,23 @@ use base::{Currency, Id, Ids, OrderId, SessionId, UserId, VariantId};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use serve::{Keys, Role};
+use serve::{Keys, Role, Stop};
 use store::{Db, Engine, Settings};
 use testkit::service::{ask, local};
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 use wire::Cx;
+
+use crate::Config;
 
 /// The service, and tokens for those who call it.
 pub(super) struct Desk {
     pub(super) db: Db,
     router: axum::Router,
     keys: Keys,
+    stop: Stop,
+    /// Keeps the search index up.
+    following: Option<JoinHandle<()>>,
 }
 
 /// What was answered.
@@ -35,15 +42,42 @@ impl Desk {
     }
 
     pub(super) async fn open_in(engine: Engine, currency: Currency) -> Self {
-        Self::open_with(engine, currency, Ids::seeded(5)).await
+        Self::open_with(engine, currency, Ids::seeded(5), Some(Config::default())).await
     }
 
     /// Another process on the same database: its ids are others.
     pub(super) async fn open_beside(engine: Engine) -> Self {
-        Self::open_with(engine, Currency::USD, Ids::seeded(6)).await
+        Self::open_with(engine, Currency::USD, Ids::seeded(6), Some(Config::default())).await
     }
 
-    async fn open_with(engine: Engine, currency: Currency, ids: Ids) -> Self {
+    /// With its search index in this folder.
+    pub(super) async fn open_searching(engine: Engine, search: Option<PathBuf>) -> Self {
+        Self::open_with(engine, Currency::USD, Ids::seeded(7), Some(Config { search })).await
+    }
+
+    /// Without anybody who keeps a search index up.
+    pub(super) async fn open_unfollowed(engine: Engine) -> Self {
+        Self::open_with(engine, Currency::USD, Ids::seeded(8), None).await
+    }
+
+    /// Ends what goes on, in order.
+    pub(super) async fn close(self) {
+        self.stop.stop();
+        if let Some(following) = self.following {
+            following.await.unwrap();
+        }
+        self.db.close().await;
+    }
+
+    /// Sweeps all events, as happens after a week.
+    pub(super) async fn forget_events(&self) {
+        let later = self.db.clock().now().after(Duration::from_secs(1_000_000));
+        let swept = self.db.write(move |tx| store::sweep_outbox(tx, i64::MAX, later, 1_000)).await;
+        assert!(swept.unwrap() > 0);
+    }
+
+    /// With its search index kept up where there is a configuration.
+    async fn open_with(engine: Engine, currency: Currency, ids: Ids, config: Option<Config>) -> Self {
         let mut deps = testkit::service::deps(ids, []);
         deps.shop.currency = currency;
         let keys = deps.keys.clone();
@@ -51,11 +85,16 @@ impl Desk {
         let db = Db::open(settings, crate::MIGRATIONS, deps.clock.clone(), deps.ids.clone())
             .await
             .unwrap();
-        let part = crate::build(deps, db.clone(), crate::Config::default()).await.unwrap();
+        let stop = deps.stop.clone();
+        let is_followed = config.is_some();
+        let part = crate::build(deps, db.clone(), config.unwrap_or_default()).await.unwrap();
+        let following = part.tasks.iter().find(|task| is_followed && task.name == "search");
         Self {
             db,
             router: part.router,
             keys,
+            following: following.map(|task| serve::spawn(task.run(stop.clone()))),
+            stop,
         }
     }
 
@@ -120,6 +159,22 @@ impl Desk {
         Answer { status, headers, body }
     }
 
+    /// A clerk sends a file of CSV.
+    pub(super) async fn clerk_file(&self, what: &str, file: &str, headers: &[(&str, &str)]) -> Answer {
+        let (method, path) = what.split_once(' ').unwrap();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "text/csv")
+            .header("authorization", format!("Bearer {}", self.token(Role::Staff)));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(file.to_owned())).unwrap();
+        let (status, headers, body) = ask(&self.router, request).await;
+        Answer { status, headers, body }
+    }
+
     /// A body that is no JSON, from a user or (without a role) from a service; answers status and bytes.
     pub(super) async fn send(&self, role: Option<Role>, what: &str, kind: &str, body: Body) -> (u16, Vec<u8>) {
         let (method, path) = what.split_once(' ').unwrap();
@@ -157,11 +212,23 @@ impl Desk {
         (figure("stock"), figure("reserved"), figure("available"))
     }
 
-    /// The events in the outbox, as `Kind subject sequence`, with the subject's prefix only.
+    /// What the audit log was told: `action` of each entry, in order.
+    pub(super) async fn deeds(&self) -> Vec<(String, Value)> {
+        let stored = self.db.read(|tx| store::outbox_after(tx, 0, 1_000)).await.unwrap();
+        let told = stored.into_iter().filter(|stored| stored.event.kind == api::trail::STAFF_ACTION);
+        told.map(|stored| {
+            let data: Value = serde_json::from_str(&stored.event.data).unwrap();
+            (data["action"].as_str().unwrap().to_owned(), data)
+        })
+        .collect()
+    }
+
+    /// The events in the outbox, as `Kind subject sequence`, with the subject's prefix only; those of the audit log apart.
     pub(super) async fn events(&self) -> Vec<String> {
         let stored = self.db.read(|tx| store::outbox_after(tx, 0, 1_000)).await.unwrap();
         stored
             .into_iter()
+            .filter(|stored| stored.event.kind != api::trail::STAFF_ACTION)
             .map(|stored| {
                 format!(
                     "{} {} {}",

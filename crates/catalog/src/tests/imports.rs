@@ -1,8 +1,11 @@
 //! Files go in and come out, through the router, on both engines.
 
+mod jobs;
+mod undo;
+
 use std::time::Duration;
 
-use api::catalog::{RejectedRow, Import, Pieces, Reserve};
+use api::catalog::{Import, Pieces, RejectedRow, Reserve};
 use axum::body::{Body, Bytes};
 use base::{ImportId, Quantity};
 use futures_util::stream;
@@ -34,7 +37,11 @@ impl Desk {
     async fn at_rest(&self, id: ImportId) -> Import {
         testkit::until(format!("{id} is at rest"), || async move {
             let report = self.report(id).await;
-            if report.state.is_at_rest() { Ok(report) } else { Err(format!("{report:?}")) }
+            if report.state.is_at_rest() {
+                Ok(report)
+            } else {
+                Err(format!("{report:?}"))
+            }
         })
         .await
     }
@@ -332,7 +339,11 @@ async fn a_handle_that_returns_adds_variants(desk: Desk) {
     );
     assert_eq!(sums(&desk.import(rows).await), [0, 0, 3, 0]);
     let report = desk.import(file("a,A,,,,,5,1\nb,B,,,,,1,1\na,A,,,,,6,1\n")).await;
-    assert_eq!((sums(&report), report.rejected[0].line), ([2, 0, 0, 1], 4), "{report:?}");
+    assert_eq!(
+        (sums(&report), report.rejected[0].line),
+        ([2, 0, 0, 1], 4),
+        "{report:?}"
+    );
 }
 
 async fn a_renamed_product_stays_the_same(desk: Desk) {

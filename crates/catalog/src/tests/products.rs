@@ -384,7 +384,7 @@ async fn many_are_read_at_once(desk: Desk) {
         400
     );
     assert_eq!(
-        desk.anyone("POST /products/bulk", json!({ "products": [] }))
+        desk.anyone("POST /products/bulk", json!({ "ids": [1], "products": [] }))
             .await
             .status,
         400
