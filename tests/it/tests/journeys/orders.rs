@@ -1,8 +1,9 @@
 //! What becomes of an order.
 
+use futures_util::future::join_all;
 use it::{cents, counts, each, list, order_with, payment, text};
 use serde_json::{Value, json};
-use testkit::{Client, Shop};
+use testkit::{Client, Shop, until};
 
 fn at(order: &Value, verb: &str) -> String {
     format!("/api/orders/{}/{verb}", text(order, "orderId"))
@@ -95,6 +96,99 @@ pub async fn cancelled_when_processing(shop: &Shop) {
         ("cancelled", "refunded")
     );
     counts(&shop.stock(&product).await, [5, 0, 5]);
+}
+
+/// While nobody knows yet whether the money was taken: by its buyer and by staff, twice each and all at once. What was
+/// taken goes back once.
+pub async fn cancelled_while_the_payment_is_unknown(shop: &Shop) {
+    let product = shop.product("28", 5).await;
+    let ivo = shop.customer("ivo").await;
+    let slow = json!({ "items": [{ "productId": product["id"] }], "paymentToken": "tok_timeout_then_captured" });
+    let place = ivo.post("/api/orders", slow).send();
+    let call_off = async {
+        let order = until("the order is being paid", || async {
+            let orders = ivo.get("/api/orders").send().await.is(200);
+            let order = orders.get(0)?.clone();
+            let paid = ivo.get(&format!("/api/payments/{}", text(&order, "id"))).send().await;
+            (paid.value()["attempts"].as_array().map(Vec::len) == Some(1)).then_some(order)
+        })
+        .await;
+        let path = format!("/api/orders/{}/cancel", text(&order, "id"));
+        let people = [&ivo, &shop.admin, &ivo, &shop.admin];
+        join_all(people.map(|who| who.put(&path, json!({})).send())).await
+    };
+    let (placed, answers) = tokio::join!(place, call_off);
+    let placed = placed.is(201);
+    let cancelled: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert!(!cancelled.is_empty(), "nobody could cancel it");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        answer.refused(409, "illegal_transition");
+    }
+    let id = &placed["orderId"];
+    let order = until("what was taken is given back", || async {
+        let order = ivo.order(id).await;
+        ["refunded", "failed"]
+            .contains(&text(&order, "paymentStatus"))
+            .then_some(order)
+    })
+    .await;
+    assert_eq!(text(&order, "status"), "cancelled");
+    assert_eq!(
+        each(&order["history"], "status")
+            .iter()
+            .filter(|status| **status == "cancelled")
+            .count(),
+        1
+    );
+    counts(&shop.stock(&product).await, [5, 0, 5]);
+    let paid = payment(&ivo, id).await;
+    assert_eq!(paid["captured"], paid["refunded"], "{paid}");
+    assert!(
+        list(&paid["captures"]).len() <= 1 && list(&paid["refunds"]).len() <= 1,
+        "{paid}"
+    );
+    it::flow(shop, id, &["OrderCreated", "OrderCancelled"]).await;
+}
+
+/// Everything that is wrong with an address is told at once; what is right is answered in its usual spelling.
+pub async fn addresses_are_checked(shop: &Shop) {
+    let product = shop.product("29", 9).await;
+    let jana = shop.customer("jana").await;
+    let with = |shipping: Value, billing: Value| {
+        let items = json!([{ "productId": product["id"] }]);
+        let body = json!({ "items": items, "shippingAddress": shipping, "billingAddress": billing, "paymentMethod": "cash_on_delivery" });
+        jana.post("/api/orders", body)
+    };
+    let problem = with(
+        json!({ "street": " ", "city": "Berlin", "postalCode": "1011", "country": "Germany" }),
+        json!({ "street": "1 Main Street", "city": "", "postalCode": "K1A 0B1", "country": "Narnia" }),
+    );
+    let problem = problem.send().await.refused(400, "invalid");
+    let mut pointers = each(&problem["errors"], "pointer");
+    pointers.sort_unstable();
+    let wanted = [
+        "/billingAddress/city",
+        "/billingAddress/country",
+        "/shippingAddress/postalCode",
+        "/shippingAddress/street",
+    ];
+    assert_eq!(pointers, wanted, "{problem}");
+    let placed = with(
+        json!({ "street": "1 Main Street", "city": "Ottawa", "zipCode": "k1a0b1", "country": "canada" }),
+        json!({ "name": "Jana", "street": "Unter den Linden 1", "city": "Berlin", "postalCode": "D-10117", "country": "de" }),
+    );
+    placed.send().await.refused(400, "invalid"); // A letter of old is not part of the code.
+    let placed = with(
+        json!({ "street": "1 Main Street", "city": "Ottawa", "zipCode": "k1a0b1", "country": "canada" }),
+        json!({ "name": "Jana", "street": "Unter den Linden 1", "city": "Berlin", "postalCode": "de-10117", "country": "de" }),
+    );
+    let placed = placed.send().await.is(201);
+    let (shipping, billing) = (&placed["order"]["shippingAddress"], &placed["order"]["billingAddress"]);
+    assert_eq!(
+        (text(shipping, "postalCode"), text(shipping, "country")),
+        ("K1A 0B1", "CA")
+    );
+    assert_eq!((text(billing, "postalCode"), text(billing, "country")), ("10117", "DE"));
 }
 
 /// What has been sent is not called off.

@@ -22,6 +22,10 @@ pub async fn declined_then_paid(shop: &Shop) {
         ("pending", "failed")
     );
     assert_eq!(text(&placed["paymentError"], "code"), "card_declined");
+    assert!(
+        text(&placed, "hint").contains("/api/payments/process")
+            && text(&placed, "payBefore") > text(&placed["order"], "createdAt")
+    );
     counts(&shop.stock(&product).await, [5, 1, 4]);
     assert_eq!(text(&payment(&ada, id).await["failure"], "code"), "card_declined");
 
@@ -257,4 +261,93 @@ pub async fn amounts_are_checked(shop: &Shop) {
         .send()
         .await
         .refused(404, "not_found");
+}
+
+/// A cart whose order was declined: ordering it again answers the same order, and how to pay it.
+pub async fn declined_cart_is_ordered_again(shop: &Shop) {
+    let product = shop.product("43", 5).await;
+    let jo = shop.customer("jo").await;
+    jo.add(&product, 1).await;
+    let order = || jo.post("/api/orders", json!({ "paymentToken": "tok_declined" })).send();
+    let first = order().await.is(201);
+    let again = order().await.is(201);
+    for placed in [&first, &again] {
+        assert_eq!(
+            (&placed["orderId"], text(placed, "status")),
+            (&first["orderId"], "pending")
+        );
+        assert_eq!(text(&placed["paymentError"], "code"), "card_declined");
+        assert!(text(placed, "hint").contains("/api/payments/process"));
+    }
+    pay(&jo, &first["orderId"], "tok_visa").send().await.is(201);
+    let order = jo.order(&first["orderId"]).await;
+    assert_eq!(text(&order, "status"), "confirmed");
+    assert_eq!(jo.get("/api/cart").send().await.is(200)["itemCount"], 0);
+    counts(&shop.stock(&product).await, [4, 0, 4]);
+}
+
+/// Each method, and another one after a decline.
+pub async fn methods(shop: &Shop) {
+    let product = shop.product("44", 9).await;
+    let kim = shop.customer("kim").await;
+    for method in ["credit_card", "debit_card", "paypal"] {
+        let placed = order_with(&kim, &product, json!({ "paymentMethod": method })).await;
+        assert_eq!(
+            (text(&placed, "status"), text(&placed["order"], "paymentMethod")),
+            ("confirmed", method)
+        );
+        let paid = payment(&kim, &placed["orderId"]).await;
+        assert_eq!((text(&paid, "paymentMethod"), cents(&paid["captured"])), (method, 4400));
+    }
+    let declined = order_with(&kim, &product, json!({ "paymentToken": "tok_insufficient_funds" })).await;
+    assert_eq!(text(&declined["paymentError"], "code"), "insufficient_funds");
+    let cash = json!({ "orderId": declined["orderId"], "paymentMethod": "cash_on_delivery" });
+    let paid = kim.post("/api/payments/process", cash).send().await.is(201);
+    assert_eq!(
+        (
+            text(&paid, "status"),
+            text(&paid, "paymentMethod"),
+            cents(&paid["captured"])
+        ),
+        ("pending", "cash_on_delivery", 0)
+    );
+    let order = kim.order(&declined["orderId"]).await;
+    assert_eq!(
+        (
+            text(&order, "status"),
+            text(&order, "paymentMethod"),
+            text(&order, "paymentStatus")
+        ),
+        ("confirmed", "cash_on_delivery", "pending")
+    );
+}
+
+/// Browser and webhook complete the same payment, now the one first, now the other: one capture, told once.
+pub async fn browser_and_webhook(shop: &Shop) {
+    let product = shop.product("45", 90).await;
+    let rounds = (0..6).map(|round| {
+        let product = &product;
+        async move {
+            let lea = shop.customer("lea").await;
+            // The provider's webhook comes before a slow answer, and behind a quick one.
+            let token = ["tok_slow", "tok_visa"][round % 2];
+            let placed = order_with(&lea, product, json!({ "paymentToken": "tok_declined" })).await;
+            let id = &placed["orderId"];
+            let (one, two) = tokio::join!(pay(&lea, id, token).send(), pay(&lea, id, token).send());
+            for answer in [&one, &two] {
+                assert!(answer.status == 201 || answer.status == 409, "{}", answer.text());
+            }
+            assert!(one.status == 201 || two.status == 201);
+            assert_eq!(text(&lea.order(id).await, "status"), "confirmed");
+            let paid = payment(&lea, id).await;
+            assert_eq!((text(&paid, "status"), list(&paid["captures"]).len()), ("completed", 1));
+            assert_eq!(cents(&paid["captured"]), 4500);
+            let path = format!("/api/events?type=PaymentProcessed&subject={}", text(&paid, "id"));
+            until("the capture is told", || async {
+                list(&shop.admin.get(&path).send().await.is(200)).len() == 1
+            })
+            .await;
+        }
+    });
+    futures_util::future::join_all(rounds).await;
 }
