@@ -209,6 +209,18 @@ impl Payment {
         self.changed(None, now)
     }
 
+    /// It is paid at the door instead: what was declined before no longer matters. `None`: it is so already, or money
+    /// was taken or may still be.
+    pub fn on_delivery(mut self, now: Time) -> Option<Payment> {
+        let settled = self.closed || self.paid_by.is_some() || self.trying.is_some();
+        if settled || self.method == PaymentMethod::CashOnDelivery {
+            return None;
+        }
+        self.method = PaymentMethod::CashOnDelivery;
+        self.failure = None;
+        Some(self.changed(None, now))
+    }
+
     /// The outcome of an attempt is known. `None`: it was known before, or says nothing new.
     pub fn settle(mut self, mut attempt: Attempt, outcome: &Outcome, now: Time) -> Option<Settled> {
         let was_live = attempt.is_live();

@@ -36,8 +36,10 @@ const AT_ONCE: u32 = 4;
 const SENDING: Duration = Duration::from_secs(180);
 const LEASE: Duration = Duration::from_secs(300);
 /// The wait after a first failure; it doubles up to the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(30);
+const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Doublings after which the longest wait is reached; more would overflow.
+const DOUBLINGS_MAX: u32 = 10;
 /// A mail that could not be sent for so long is given up, as mail servers do among themselves (RFC 5321, 4.5.4.1).
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 /// The longest reason that is kept.
@@ -138,7 +140,7 @@ async fn send_mail(app: &App, mail: Mail, now: Time) -> Result<(), Error> {
     let (status, due_at) = match &outcome {
         Ok(()) => (MailStatus::Sent, now),
         Err(fault) if fault.is_temporary() && now.since(mail.created_at) < GIVE_UP_AFTER => {
-            let doublings = u32::try_from(mail.tries).unwrap_or(u32::MAX).min(10);
+            let doublings = u32::try_from(mail.tries).unwrap_or(u32::MAX).min(DOUBLINGS_MAX);
             (
                 MailStatus::Waiting,
                 now.after((FIRST_WAIT * (1 << doublings)).min(LONGEST_WAIT)),

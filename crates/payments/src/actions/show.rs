@@ -4,13 +4,14 @@ use ::store::{Answered, Error as StoreError, Once};
 use api::Ref;
 use api::audit::{AUDIT_PAGE, AuditedPayment};
 use api::orders::PayOrder;
-use api::payments::{self as wire_types, Pay, Process, Standing};
+use api::payments::{self as wire_types, Pay, PaymentMethod, Process, Standing};
 use base::{Money, OrderId, PaymentId};
 use serve::{Caller, PAYMENTS_READ, PAYMENTS_WRITE};
 use wire::{Cx, Problem};
 
 use super::{pay, standing};
 use crate::domain::{Attempt, Capture, Payment, Refund};
+use crate::store::Change;
 use crate::{App, Error, store};
 
 /// Pays a pending order, or tries a declined payment again. Orders decides and drives; this answers the payment as it
@@ -79,8 +80,20 @@ async fn mark(app: &App, cx: &Cx, caller: &Caller, order: &Ref, once: Once) -> R
 /// Orders may go on without asking for money (cash on delivery): then the payment's row begins here, so that there
 /// is something to show.
 async fn note(app: &App, order: &api::orders::Order) -> Result<(), Error> {
-    let id = order.id;
-    if app.db.read(move |tx| store::payment_of(tx, id)).await?.is_some() {
+    let (id, method, now) = (order.id, order.payment_method, app.clock.now());
+    let known = app.db.write(move |tx| {
+        let Some(payment) = store::payment_of(tx, id)? else {
+            return Ok(false);
+        };
+        let cash = (method == PaymentMethod::CashOnDelivery)
+            .then(|| payment.on_delivery(now))
+            .flatten();
+        if let Some(mut payment) = cash {
+            store::save(tx, &mut payment, &Change::default())?;
+        }
+        Ok::<_, StoreError>(true)
+    });
+    if known.await? {
         return Ok(());
     }
     let due = Money::from_amount(order.total, order.currency).map_err(|fault| {
