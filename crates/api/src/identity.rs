@@ -1,10 +1,16 @@
 //! Identity: customers, guests and staff, their credentials and sessions.
 
+mod arrivals;
+mod passwords;
+
 use base::{KeyId, OrderId, SessionId, Time, UserId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wire::{Cx, Peer, Problem};
+
+pub use arrivals::{ARRIVALS_MAX, Arrival, Arrivals, Arrived, Came};
+pub use passwords::{ChangePassword, ForgotPassword, MailOnItsWay, OpenSession, ResetPassword};
 
 pub use crate::rights::{Area, Permission, Permissions};
 
@@ -176,63 +182,6 @@ pub struct Profile {
     pub user: User,
 }
 
-/// Changes one's own password.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ChangePassword {
-    /// The present one.
-    #[serde(alias = "current_password")]
-    pub current_password: String,
-    /// The new one: from the configured minimum (8) to 128 characters.
-    #[serde(alias = "new_password")]
-    pub new_password: String,
-}
-
-/// Asks for a mail with which a new password can be set.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ForgotPassword {
-    /// The account's e-mail address.
-    pub email: String,
-}
-
-/// What is answered to everybody who asks for a new password.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MailOnItsWay {
-    /// For people.
-    pub message: String,
-}
-
-/// Sets a new password.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ResetPassword {
-    /// What the mail's link holds as `token`.
-    pub token: String,
-    /// The new password: from the configured minimum (8) to 128 characters.
-    #[serde(alias = "new_password")]
-    pub new_password: String,
-}
-
-/// A session that lives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OpenSession {
-    /// The id.
-    pub id: SessionId,
-    /// Since when.
-    pub started_at: Time,
-    /// When its tokens were last renewed, which happens every few minutes while it is used.
-    pub last_used_at: Time,
-    /// When it ends, unless it is used before.
-    pub expires_at: Time,
-    /// With what it was begun, e.g. `Firefox on Linux`; null when that is not known.
-    pub device: Option<String>,
-    /// Whether it is the session of who asks.
-    pub current: bool,
-}
-
 /// Trades a refresh token for a new pair.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -365,70 +314,6 @@ pub struct Appoint {
     pub email: String,
     /// Their password; of an account that exists it is replaced.
     pub password: String,
-}
-
-/// Accounts of another system that are taken over at once.
-pub const ARRIVALS_MAX: usize = 500;
-
-/// An account of another system.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Arrival {
-    /// The e-mail address; or `username`, or both.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    /// The name to sign in with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// The full name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Given name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_name: Option<String>,
-    /// Family name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_name: Option<String>,
-    /// Telephone number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
-    /// `customer` (when absent) or `staff`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// bcrypt's or Argon2id's. Without one they set a password by mail first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_hash: Option<String>,
-}
-
-/// Takes accounts over, [`ARRIVALS_MAX`] at most.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Arrivals {
-    /// The accounts.
-    pub users: Vec<Arrival>,
-}
-
-/// What became of an account of another system.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Arrived {
-    /// In a word.
-    pub came: Came,
-    /// Why it was refused: each field that is wrong, in a sentence.
-    #[serde(default)]
-    pub reasons: Vec<String>,
-}
-
-/// What became of an account of another system, in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Came {
-    /// There is an account now.
-    Created,
-    /// There was one already, and nothing was changed.
-    Present,
-    /// Something is wrong with it.
-    Refused,
 }
 
 /// What other services may ask of identity.

@@ -30,3 +30,9 @@ pub(crate) fn words_of(permissions: Permissions) -> Result<String, Error> {
 pub fn count(tx: &mut Tx<'_>, table: &str) -> Result<i64, Error> {
     tx.one(&format!("SELECT COUNT(*) FROM {table}"), &[], |row| row.get(0))
 }
+
+/// A column of texts.
+#[cfg(test)]
+pub fn column(tx: &mut Tx<'_>, table: &str, column: &str) -> Result<Vec<String>, Error> {
+    tx.all(&format!("SELECT {column} FROM {table}"), &[], |row| row.get(0))
+}

@@ -1,6 +1,7 @@
 //! Identity through its own router, on SQLite in memory and on PostgreSQL, with the clock in hand.
 
 mod accounts;
+mod arrivals;
 mod crew;
 mod devices;
 mod guests;
@@ -8,6 +9,7 @@ mod house;
 mod machines;
 mod passwords;
 mod sessions;
+mod tries;
 
 /// Each case on SQLite in memory and on a PostgreSQL database of its own.
 macro_rules! on_both {

@@ -266,9 +266,11 @@ impl House {
     }
 
     /// A column of texts, as they are stored.
-    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+    pub async fn column(&self, table: &'static str, column: &'static str) -> Vec<String> {
         let db = &self.app.db;
-        db.read(move |tx| tx.all(sql, &[], |row| row.get(0))).await.unwrap()
+        db.read(move |tx| crate::store::column(tx, table, column))
+            .await
+            .unwrap()
     }
 
     /// How many rows a table has.
