@@ -382,3 +382,76 @@ pub async fn wrong_addresses(shop: &Shop) {
         .is(200);
     assert!(value.is_array());
 }
+
+/// What everybody may read is kept by whoever likes, and is fresh at the next request after a change.
+pub async fn public_reads_stay_fresh(shop: &Shop) {
+    let tag = shop.name("fresh");
+    let product = it::product(shop, json!({ "tags": [tag], "price": 10 })).await;
+    let id = text(&product, "id");
+    let (one, many) = (format!("/api/products/{id}"), format!("/api/products?tag={tag}"));
+    for path in [&one, &many] {
+        let first = shop.visitor.get(path).send().await;
+        assert_eq!(
+            first.header("cache-control"),
+            "public, max-age=0, must-revalidate",
+            "{path}"
+        );
+        let vary = first
+            .headers
+            .get_all("vary")
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        let vary = vary.collect::<Vec<_>>().join(",").to_lowercase();
+        for name in ["authorization", "accept-encoding", "origin"] {
+            assert!(vary.contains(name), "{path}: {vary}");
+        }
+        let mut known = first.header("etag").to_owned();
+        assert!(!known.is_empty(), "{path}");
+        for price in 11..16 {
+            let again = shop.visitor.get(path).header("if-none-match", &known).send().await;
+            assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+            shop.admin.patch(&one, json!({ "price": price })).send().await.is(200);
+            let changed = shop.visitor.get(path).header("if-none-match", &known).send().await;
+            let shown = changed.is(200);
+            let shown = if shown.is_array() { &shown[0] } else { &shown };
+            assert_eq!(shown["price"], price, "{path} is fresh");
+            known = changed.header("etag").to_owned();
+        }
+    }
+    // What is read with a token is for its owner's own cache, and what changes or signs in for nobody's.
+    let ada = shop.customer("ada").await;
+    for (path, kept) in [
+        (one.as_str(), "private, no-cache"),
+        ("/api/orders", "private, no-cache"),
+        ("/api/cart", "private, no-cache"),
+        ("/api/auth/profile", "no-store"),
+    ] {
+        assert_eq!(ada.get(path).send().await.header("cache-control"), kept, "{path}");
+    }
+    assert_eq!(ada.add(&product, 1).await["itemCount"], 1);
+    let refused = shop.visitor.get("/api/orders").send().await;
+    assert_eq!(refused.header("cache-control"), "no-store");
+}
+
+/// Every address that answers GET answers HEAD; nobody is shown what proxies added to their request.
+pub async fn heads_and_traces(shop: &Shop) {
+    let document = call(&shop.visitor, Method::GET, "/openapi.json").send().await.is(200);
+    let paths = document["paths"].as_object().expect("paths");
+    // A stream of events has no end to wait for.
+    let ends = |get: &Value| get["responses"]["200"]["content"]["text/event-stream"].is_null();
+    let plain = paths
+        .iter()
+        .filter(|(path, methods)| methods["get"].is_object() && ends(&methods["get"]) && !path.contains('{'));
+    let pages = ["/", "/health", "/ready", "/docs", "/docs/app.js", "/openapi.json"].map(str::to_owned);
+    let mut asked = 0;
+    for path in plain.map(|(path, _)| path.clone()).chain(pages) {
+        let status = call(&shop.visitor, Method::GET, &path).send().await.status;
+        let head = call(&shop.visitor, Method::HEAD, &path).send().await;
+        assert_eq!((head.status, head.body.len()), (status, 0), "{path}");
+        asked += 1;
+    }
+    assert!(asked > 12, "{asked}");
+    let trace = call(&shop.admin, Method::TRACE, "/api/products").send().await;
+    trace.refused(405, "method_not_allowed");
+    assert!(!trace.header("allow").is_empty() && !trace.text().to_lowercase().contains("bearer"));
+}
