@@ -75,6 +75,7 @@ const ROWS: &[Row] = &[
     ("PUT", "/api/cart/items/{item}", &["/api/cart/{userId}/items/{item}", "/api/cart/items/{product}", "/api/cart/items/{number}", "/api/cart/items/{variant}", "/api/cart/items/{sku}"], "", Owner, "{\"quantity\":2}", 200),
     ("DELETE", "/api/cart/items/{item}", &["/api/cart/{userId}/items/{item}", "/api/cart/items/{product}"], "", Owner, "", 200),
     ("POST", "/api/cart/cart/remove", &[], "", Owner, "{\"productId\":{number}}", 200),
+    ("POST", "/api/cart/acknowledge", &["/api/cart/{userId}/acknowledge"], "", Owner, "", 200),
     ("DELETE", "/api/cart", &["POST /api/cart/cart/clear", "/api/cart/{userId}"], "", Owner, "", 200),
     // Orders
     ("POST", "/api/orders", &["/api/order/orders"], "", Owner, "{\"items\":[{\"productId\":{number},\"quantity\":1}]}", 201),
@@ -325,7 +326,7 @@ fn every_operation_is_told() {
             assert!(!text(one, "description").is_empty(), "{name}: {one} is not described");
         }
         let writes = ["POST", "PUT", "PATCH"].iter().any(|method| name.starts_with(method));
-        let bodiless = path.ends_with("/clear");
+        let bodiless = ["/clear", "/acknowledge"].iter().any(|end| path.ends_with(end));
         assert!(
             !writes || bodiless || operation["requestBody"]["content"].is_object(),
             "{name} takes a body that is not told"

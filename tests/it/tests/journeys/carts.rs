@@ -154,3 +154,63 @@ pub async fn carts_are_private(shop: &Shop) {
     let cart = shop.admin.get(&format!("/api/cart/{id}")).send().await.is(200);
     assert_eq!(cart["itemCount"], 1);
 }
+
+/// A price changes under a cart: the buyer is told, until they have seen it.
+pub async fn changes_are_told(shop: &Shop) {
+    let product = shop.product("10", 9).await;
+    let quin = shop.customer("quin").await;
+    let added = quin.add(&product, 2).await;
+    assert_eq!(
+        (&added["changed"], &added["cart"][0]["changes"]),
+        (&json!(false), &json!({}))
+    );
+    let path = format!("/api/products/{}", text(&product, "id"));
+    shop.admin.put(&path, json!({ "price": 12.5 })).send().await.is(200);
+    let answer = quin.get("/api/cart").send().await;
+    let (tag, cart) = (answer.header("etag").to_owned(), answer.is(200));
+    assert_eq!((&cart["changed"], cents(&cart["total"])), (&json!(true), 2500));
+    let price = &cart["cart"][0]["changes"]["price"];
+    assert_eq!((cents(&price["was"]), cents(&price["now"])), (1000, 1250));
+    let stale = added["id"].as_str().map(|id| format!("\"{id}\"")).expect("an id");
+    quin.post("/api/cart/acknowledge", json!({}))
+        .header("if-match", &stale)
+        .send()
+        .await
+        .refused(412, "precondition_failed");
+    let seen = quin
+        .post("/api/cart/acknowledge", json!({}))
+        .header("if-match", &tag)
+        .send()
+        .await
+        .is(200);
+    assert_eq!(
+        (&seen["changed"], &seen["cart"][0]["changes"]),
+        (&json!(false), &json!({}))
+    );
+}
+
+/// A guest signs in: the answer says what came along and what did not, and so does the cart until it was seen.
+pub async fn merges_are_told(shop: &Shop) {
+    let product = shop.product("3", 5).await;
+    let name = shop.name("rosa");
+    let rosa = it::register(shop, json!({ "username": name })).await;
+    it::of(shop, &rosa).add(&product, 3).await;
+    let guest = shop.guest().await;
+    guest.add(&product, 4).await;
+    let login = json!({ "username": name, "password": testkit::shop::PASSWORD, "guestToken": guest.token() });
+    let session = shop.visitor.post("/api/auth/login", login).send().await.is(200);
+    let merge = &session["merge"];
+    let cut = json!([{ "sku": product["sku"], "pieces": 2 }]);
+    assert_eq!(
+        (text(merge, "status"), &merge["merged"], &merge["cut"]),
+        ("merged", &json!(2), &cut)
+    );
+    let rosa = it::of(shop, &session);
+    let cart = rosa.get("/api/cart").send().await.is(200);
+    assert_eq!(
+        (&cart["itemCount"], &cart["merge"]["merged"], &cart["merge"]["cut"]),
+        (&json!(5), &json!(2), &cut)
+    );
+    let seen = rosa.post("/api/cart/acknowledge", json!({})).send().await.is(200);
+    assert_eq!((&seen["merge"], &seen["itemCount"]), (&json!(null), &json!(5)));
+}

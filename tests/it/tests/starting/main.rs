@@ -2,6 +2,7 @@
 
 mod admins;
 mod books;
+mod deadletters;
 mod signing;
 
 use std::io::Write as _;
