@@ -27,6 +27,7 @@ mod read;
 mod records;
 mod row;
 mod shopify;
+mod stage;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -34,19 +35,46 @@ mod undo;
 mod view;
 
 use base::ImportId;
+use serde_json::json;
 use store::Tx;
 
-use crate::Error;
+use crate::{Error, store as rows};
 
 pub(crate) use change::Change;
 pub use export::Export;
 pub(crate) use http::routes;
-pub use jobs::{FILE_MAX, ImportOptions, Jobs};
+pub use jobs::{ImportOptions, Jobs};
+pub use stage::FILE_MAX;
 pub(crate) use tasks::resume;
 
-/// Notes in the audit log what an import or its undo did.
-fn record(_tx: &mut Tx<'_>, _id: ImportId) -> Result<(), Error> {
-    Ok(())
+/// Notes in the audit log what an import, or its undo, did.
+fn record(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {
+    let row = rows::import(tx, id)?.ok_or(Error::NoSuchImport(id))?;
+    let subject = id.to_string();
+    let tally = json!({ "created": row.tally.created, "updated": row.tally.updated });
+    let (actor, request, deed) = match row.undo_by {
+        _ if row.dry_run => return Ok(()),
+        Some((actor, request)) => {
+            let done = json!({ "restored": row.restored, "kept": row.kept, "force": row.undo_force });
+            let deed = bus::Deed {
+                action: "product.import.undo",
+                subject: &subject,
+                before: Some(tally),
+                after: Some(done),
+            };
+            (actor, request, deed)
+        }
+        None => {
+            let deed = bus::Deed {
+                action: "product.import",
+                subject: &subject,
+                before: None,
+                after: Some(tally),
+            };
+            (row.actor, row.request_id, deed)
+        }
+    };
+    Ok(bus::audit(tx, &actor, &request, deed)?)
 }
 
 /// The sample catalogue: an ironmonger's shop, in the same dialect. Its first product is a simple one with plenty of

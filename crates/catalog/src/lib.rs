@@ -30,10 +30,12 @@ pub mod domain;
 mod error;
 mod http;
 pub mod import;
+mod search;
 mod store;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::store::{Combiner, Db, Migration};
@@ -42,11 +44,14 @@ use base::Currency;
 pub use error::{Choice, Error};
 
 /// The tables, in the order in which they came to be.
-pub const MIGRATIONS: &[Migration] = ::store::migrations!("0001_catalog");
+pub const MIGRATIONS: &[Migration] = ::store::migrations!("0001_catalog", "0002_categories", "0003_imports");
 
-/// What can be set. Nothing yet: the limits are constants with their reasons.
+/// What can be set. The limits are constants with their reasons.
 #[derive(Clone, Debug, Default)]
-pub struct Config {}
+pub struct Config {
+    /// The folder of this process's search index; in memory without. Nobody else writes there.
+    pub search: Option<PathBuf>,
+}
 
 /// What every action of the catalogue stands on.
 pub struct App {
@@ -54,24 +59,32 @@ pub struct App {
     currency: Currency,
     holds: Combiner<domain::Asked, (), Error>,
     kept: http::Kept,
+    search: Arc<search::Search>,
+    imports: Arc<import::Jobs>,
 }
 
 /// Builds the service on its opened database.
 ///
 /// # Errors
-/// None today; the same in every service.
-pub async fn build(deps: serve::Deps, db: Db, _: Config) -> Result<serve::Part, ::store::Error> {
+/// The database's, while products of before the tree of categories get their place in it.
+pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::Part, ::store::Error> {
     let deps = deps.of("catalog");
+    let adopted = actions::adopt(&db).await?;
+    if adopted > 0 {
+        tracing::info!(adopted, "products of before the tree of categories have their place in it");
+    }
+    let search = search::Search::new(db.clone(), deps.shop.currency, config.search, deps.stop.clone());
+    let following = search.task();
+    let imports = Arc::new(import::Jobs::new(&db, deps.shop.currency, deps.stop.clone()));
+    let resuming = import::resume(Arc::clone(&imports));
     let app = App {
         db: db.clone(),
         currency: deps.shop.currency,
         holds: actions::combiner(&db),
         kept: http::Kept::default(),
+        search,
+        imports,
     };
-    Ok(serve::Part::new(
-        "catalog",
-        &deps,
-        http::routes().finish(Arc::new(app)),
-        Some(db),
-    ))
+    let routes = http::routes().finish(Arc::new(app));
+    Ok(serve::Part::new("catalog", &deps, routes, Some(db)).task(following).task(resuming))
 }

@@ -68,7 +68,14 @@ PostgreSQL: IRONMONGER_DATABASE_URL=postgres://user:password@host/database.";
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   ironmonger import products.csv              new products and changes; stock of what is sold already stays
-  ironmonger import products.csv --stock=set  after a stocktaking: quantities become what the file says";
+  ironmonger import products.csv --stock=set  after a stocktaking: quantities become what the file says
+  ironmonger import products.csv --dry-run    only say what would change
+  ironmonger import --undo imp_01jd...        take an import back; the import itself names its id";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  ironmonger export products.csv                all products
+  ironmonger export --category Tools > out.csv  those of a category";
 
 /// What every command takes.
 #[derive(Debug, Args)]
@@ -104,15 +111,13 @@ enum Command {
     ///
     /// Columns are found by name, and unknown ones are kept. A product is known again by its handle: importing the
     /// same file twice changes nothing. Broken rows are reported with line and reason, and the exit code is 1; the
-    /// good products go in all the same. While a server runs on the data folder, the import goes through it.
+    /// good products go in all the same. While a server runs on the data folder, the import goes through it. An import
+    /// that is interrupted goes on at the next start, or when it is given again; it can be taken back for 30 days.
     #[command(after_help = IMPORT_EXAMPLES)]
-    Import {
-        /// The CSV file
-        file: PathBuf,
-        /// What becomes of the quantities of variants that are there already
-        #[arg(long, value_enum, default_value = "keep")]
-        stock: import::Stock,
-    },
+    Import(import::ImportArguments),
+    /// Export products as CSV in Shopify's dialect; importing it again changes nothing
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(import::ExportArguments),
     /// Make somebody an administrator
     Admin {
         #[command(subcommand)]
@@ -249,7 +254,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         match arguments.command {
             None => serve::run(&mut config, &[], true, true).await,
             Some(Command::Serve { services, sample }) => serve::run(&mut config, &services, sample, false).await,
-            Some(Command::Import { file, stock }) => import::run(&mut config, &file, stock).await,
+            Some(Command::Import(asked)) => import::run(&mut config, asked).await,
+            Some(Command::Export(asked)) => import::export(&mut config, asked).await,
             Some(Command::Admin {
                 command: AdminCommand::Create { email, password },
             }) => admin::create(&mut config, &email, password).await,
@@ -297,7 +303,11 @@ fn log_to_stderr(config: &Config) -> Result<()> {
     let filter =
         filter.with_context(|| format!("`log.level` ({}) is not a level or filter", config.origin("log.level")))?;
     // A setting of its own, whatever the level of all else is.
-    let access = if config.flag("log.access") { "access=info" } else { "access=off" };
+    let access = if config.flag("log.access") {
+        "access=info"
+    } else {
+        "access=off"
+    };
     let filter = filter.add_directive(access.parse()?);
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -48,6 +48,9 @@ pub(crate) struct VariantChange {
     pub new: bool,
     /// What differs; all of a new one.
     pub fields: Vec<Field>,
+    /// Whether its stock went back already, where something else of the product was kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub returned: bool,
 }
 
 /// A product as it will be or is, whether it has rows or not.
@@ -131,6 +134,7 @@ pub(crate) fn difference(before: &Side<'_>, after: &Side<'_>) -> Change {
                 name: called(facts),
                 new: was.is_none(),
                 fields,
+                returned: false,
             });
         }
     }
@@ -376,6 +380,9 @@ fn unwind_variant(told: &VariantChange, now: &Kept, force: bool, draft: &mut Dra
         return;
     }
     for (field, before, after) in &told.fields {
+        if field == STOCK && told.returned {
+            continue;
+        }
         if field == STOCK {
             let (before, after) = (before.as_i64().unwrap_or(0), after.as_i64().unwrap_or(0));
             done.stock.push((now.variants[place].id, before - after));

@@ -6,7 +6,7 @@ use api::catalog::{ImportState, UndoImport};
 use base::{ImportId, ProductId};
 use store::{Once, Tx};
 
-use super::change::unwind;
+use super::change::{Change, unwind};
 use super::jobs::{Jobs, refusal};
 use crate::actions::{self, By};
 use crate::domain::Kept;
@@ -137,15 +137,17 @@ impl Jobs {
                 .collect();
             let mut done = Vec::with_capacity(batch.len());
             for row in &batch {
+                let mut change = row.new.change.clone();
                 let kept = match (&reason, row.new.product.and_then(|id| now.get(&id))) {
                     (Some(reason), _) => vec![reason.clone()],
-                    (None, Some(now)) => restore_one(tx, &by, currency, row, now, force)?,
+                    (None, Some(now)) => restore_one(tx, &by, currency, &mut change, now, force)?,
                     // Gone is what an undo makes of a new product; of one that was there it is a loss.
                     (None, None) if row.new.change.made.is_some() => Vec::new(),
                     (None, None) => vec!["the product was archived since the import".to_owned()],
                 };
                 let item = row.new.item;
-                done.push(TakenBack { item, kept });
+                let change = (change != row.new.change).then_some(change);
+                done.push(TakenBack { item, kept, change });
             }
             if rows::put_undone(tx, id, (below, item), &done, (&driver, lease))? {
                 Ok(())
@@ -157,16 +159,16 @@ impl Jobs {
     }
 }
 
-/// Takes one change back; answers what stays, and why.
+/// Takes one change back; answers what stays, and why, and notes in the change which stock went back.
 fn restore_one(
     tx: &mut Tx<'_>,
     by: &By,
     currency: base::Currency,
-    row: &ChangeRow,
+    change: &mut Change,
     now: &Kept,
     force: bool,
 ) -> Result<Vec<String>, Error> {
-    let unwound = unwind(&row.new.change, now, force);
+    let unwound = unwind(change, now, force);
     let mut kept = unwound.kept;
     if unwound.archive {
         actions::archive_kept(tx, by, now.clone())?;
@@ -177,7 +179,12 @@ fn restore_one(
     }
     for (variant, pieces) in unwound.stock {
         match actions::shift_stock(tx, by, variant, pieces) {
-            Ok(()) => {}
+            Ok(()) => {
+                let told = change.variants.iter_mut().find(|told| told.id == Some(variant));
+                if let Some(told) = told {
+                    told.returned = true;
+                }
+            }
             Err(Error::StockReserved { stock, reserved }) => kept.push(format!(
                 "stock: {stock} pieces are there and {reserved} of them reserved for orders, so {} cannot go",
                 -pieces

@@ -23,7 +23,12 @@ const REJECTED: [RowColumn; 4] = [
     RowColumn::Text("cells"),
 ];
 
-const UNDONE: [RowColumn; 3] = [RowColumn::Int("item"), RowColumn::Text("undo"), RowColumn::Text("kept")];
+const UNDONE: [RowColumn; 4] = [
+    RowColumn::Int("item"),
+    RowColumn::Text("undo"),
+    RowColumn::Text("kept"),
+    RowColumn::Text("change"),
+];
 
 /// A change of a product as it is to be written.
 #[derive(Clone, Debug)]
@@ -73,6 +78,8 @@ pub struct TakenBack {
     pub item: i64,
     /// What stayed, and why; nothing when all is restored.
     pub kept: Vec<String>,
+    /// The change with what is noted in it, if something is.
+    pub change: Option<Change>,
 }
 
 fn action_word(action: ImportAction) -> &'static str {
@@ -243,7 +250,8 @@ pub fn put_undone(
     let mut rows = Rows::new(UNDONE);
     for one in done {
         let word = if one.kept.is_empty() { "restored" } else { "kept" };
-        rows.push(args![one.item, word, json(&one.kept)?]);
+        let change = one.change.as_ref().map(json).transpose()?;
+        rows.push(args![one.item, word, json(&one.kept)?, change.unwrap_or_default()]);
     }
     let mut args = vec![store::Value::from(id.to_string())];
     args.extend(rows.args(dialect));
@@ -259,7 +267,8 @@ pub fn put_undone(
                 dialect,
                 UNDONE,
                 2,
-                "UPDATE catalog_import_change AS c SET undo = d.undo, kept = d.kept FROM {rows}
+                "UPDATE catalog_import_change AS c SET undo = d.undo, kept = d.kept,
+                     change = CASE WHEN d.change = '' THEN c.change ELSE d.change END FROM {rows}
                  WHERE c.import_id = $1 AND c.item = d.item"
             ),
             &args,
