@@ -75,6 +75,11 @@ pub fn try_key(what: &str, account: &str, address: &str) -> String {
     digest(&[what, account, address])
 }
 
+/// What tells one request from another that holds no secrets.
+pub fn fingerprint(text: &str) -> String {
+    digest(&[text])
+}
+
 /// SHA-256 over the parts, in base64url.
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();

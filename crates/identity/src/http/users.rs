@@ -5,6 +5,7 @@ use axum::extract::OriginalUri;
 use serve::{Bearer, CustomersRead, May};
 
 use super::*;
+use crate::tokens;
 
 /// The longest search: nobody's name is longer.
 const SEARCH_MAX: usize = 200;
@@ -93,10 +94,23 @@ async fn change_user(
     known: Known,
     Write { body, once }: Write<ChangeUser>,
 ) -> Result<Reply<User>, Problem> {
+    let once = once.map(|once| store::Once {
+        fingerprint: fingerprint(&body),
+        ..once
+    });
     let (user, replayed) =
         actions::change_user(&app, (caller, &cx, &address), Ref::new(&id), body, known, once).await?;
     let tag = user.tag();
     Ok(Reply::ok(User::from(user)).tagged(tag).replayed(replayed))
+}
+
+/// What makes two changes under one key the same: everything but the password, of which no digest is kept.
+fn fingerprint(asked: &ChangeUser) -> String {
+    let told = ChangeUser {
+        current_password: None,
+        ..asked.clone()
+    };
+    tokens::fingerprint(&serde_json::to_string(&told).unwrap_or_default())
 }
 
 /// Which users.

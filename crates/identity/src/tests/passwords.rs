@@ -14,6 +14,7 @@ on_both! {
     a_new_password_ends_every_other_session
     a_wrong_present_password_is_refused_and_slows
     a_change_is_done_once_under_its_key
+    no_digest_of_a_password_is_kept_with_a_key
     a_password_is_set_anew_by_mail
     a_token_is_good_once_and_for_a_while
     the_wish_for_a_new_password_tells_nothing
@@ -154,6 +155,35 @@ async fn a_change_is_done_once_under_its_key(house: House) {
     let other = change(&house, &ada, PASSWORD, "something else altogether", &key).await;
     other.refused(422, "idempotency_key_reused");
     login(&house, "ada@x.org", NEW).await.is::<Session>(200);
+}
+
+async fn no_digest_of_a_password_is_kept_with_a_key(house: House) {
+    let ada = ada(&house).await;
+    let path = format!("/api/users/{}", ada.user.id);
+    let change = async |email: &str, password: &str, key: &str| {
+        let headers = [
+            ("authorization", bearer(&ada.token)),
+            ("idempotency-key", key.to_owned()),
+        ];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let body = json!({ "email": email, "currentPassword": password });
+        house.send(Method::PATCH, &path, &headers, Some(&body)).await
+    };
+    change("ada@y.org", PASSWORD, "k1").await.is::<serde_json::Value>(200);
+    change("ada@z.org", PASSWORD, "k1")
+        .await
+        .refused(422, "idempotency_key_reused");
+    let body = json!({ "email": "ada@y.org", "currentPassword": "not it" });
+    let kept = house.column("identity_once", "fingerprint").await;
+    assert_eq!(kept.len(), 1);
+    // The same under another key and password has the same fingerprint: the password is not in it.
+    house
+        .patch_as(&ada.token, &path, body)
+        .await
+        .is::<serde_json::Value>(200);
+    change("ada@y.org", "not it", "k2").await.is::<serde_json::Value>(200);
+    let kept = house.column("identity_once", "fingerprint").await;
+    assert!(kept.len() == 2 && kept[0] == kept[1], "{kept:?}");
 }
 
 async fn a_password_is_set_anew_by_mail(house: House) {
