@@ -217,9 +217,8 @@ fn create(directory: impl Into<Box<dyn tantivy::Directory>>) -> Result<Index, Ta
 
 /// Texts are folded and cut by us; the library only parts them at the spaces.
 fn tokenizers() -> TokenizerManager {
-    let tokenizers = TokenizerManager::new();
+    let tokenizers = TokenizerManager::default();
     tokenizers.register(SPACES, WhitespaceTokenizer::default());
-    tokenizers.register("raw", tantivy::tokenizer::RawTokenizer::default());
     tokenizers
 }
 

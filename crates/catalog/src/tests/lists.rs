@@ -29,16 +29,6 @@ async fn filters_narrow(desk: Desk) {
             vec!["Émail pot", "Door Bolt", "Çelik Çekiç", "brass hinge", "Anvil"],
         ),
         ("category=TOOLS", vec!["Çelik Çekiç", "Anvil"]),
-        ("search=HINGE", vec!["Door Bolt", "brass hinge"]),
-        ("q=%C3%87EL%C4%B0K", vec![]),
-        ("q=%C3%87elik", vec!["Çelik Çekiç"]),
-        (
-            "q=100%25",
-            vec!["Émail pot", "Door Bolt", "Çelik Çekiç", "brass hinge", "Anvil"],
-        ),
-        ("q=_x&maxPrice=8.50", vec!["Door Bolt", "brass hinge"]),
-        ("q=b%3E", vec![]),
-        ("q=nothing", vec![]),
         ("tag=Iron", vec!["Çelik Çekiç", "Anvil"]),
         ("minPrice=45&maxPrice=45.00", vec!["Émail pot", "Çelik Çekiç"]),
         ("inStock=false", vec!["brass hinge"]),
@@ -56,7 +46,6 @@ async fn filters_narrow(desk: Desk) {
             "sort=name",
             vec!["Anvil", "brass hinge", "Door Bolt", "Çelik Çekiç", "Émail pot"],
         ),
-        ("search='%20OR%201=1--", vec![]),
     ] {
         let listed = desk.anyone(&format!("GET /products?{query}"), Value::Null).await;
         assert_eq!(listed.names(), wanted, "{query}");

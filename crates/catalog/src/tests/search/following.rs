@@ -11,14 +11,15 @@ use testkit::until;
 
 use super::super::desk::{Desk, cx, order};
 use super::super::on_both_engines;
-use super::{found, indexed};
+use super::{found, indexed, search};
 
 on_both_engines!(changes_are_followed, stock_is_followed, a_lost_index_comes_back);
 
 async fn waits(desk: &Desk, query: &str, wanted: &[&str]) {
     until(format!("{query} finds {wanted:?}"), || async {
-        let names = found(desk, query).await;
-        if names == wanted { Ok(()) } else { Err(names) }
+        let answer = search(desk, query).await;
+        let is_so = answer.status == 200 && answer.names() == wanted;
+        if is_so { Ok(()) } else { Err(answer) }
     })
     .await;
 }
@@ -29,7 +30,7 @@ async fn changes_are_followed(desk: Desk) {
         .await;
     waits(&desk, "q=anvil", &["Anvil"]).await;
     let path = format!("/products/{}", product["id"].as_str().unwrap());
-    desk.clerk(&format!("PATCH {path}"), json!({ "name": "Hammer" })).await;
+    desk.clerk(&format!("PATCH {path}"), json!({ "name": "Hammer", "sku": "HAMMER" })).await;
     waits(&desk, "q=hammer", &["Hammer"]).await;
     waits(&desk, "q=anvil", &[]).await;
     desk.clerk(&format!("PATCH {path}"), json!({ "status": "draft" })).await;

@@ -87,7 +87,7 @@ async fn people_see_first_what_they_mean() {
 }
 
 pub(super) fn query(search: &str) -> String {
-    let mut pairs = String::from("limit=100&q=");
+    let mut pairs = String::from("q=");
     for byte in search.bytes() {
         pairs.push_str(&format!("%{byte:02X}"));
     }
