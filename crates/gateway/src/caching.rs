@@ -8,7 +8,9 @@ use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use wire::Problem;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::compress::Whole;
 
 /// Longer answers get no tag of ours: they are seldom asked for twice, and would have to be whole in memory.
 const TAGGED_MAX: u64 = 256 << 10;
@@ -16,6 +18,8 @@ const TAGGED_MAX: u64 = 256 << 10;
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NOTHING: HeaderValue = HeaderValue::from_static("no-store");
+/// Names nothing.
+const NO_TAG: HeaderValue = HeaderValue::from_static("W/\"\"");
 /// Who asks with a token may see more.
 const VARY: HeaderValue = HeaderValue::from_static("authorization");
 
@@ -65,11 +69,9 @@ pub(crate) async fn marked(caching: Caching, asked: Option<HeaderValue>, whole: 
 
 /// The answer with a tag of what is in it, unless it has one; 304 when the caller has just that.
 async fn tagged(asked: Option<HeaderValue>, response: Response) -> Response {
-    if let Some(tag) = response.headers().get(header::ETAG) {
-        return match asked.is_some_and(|asked| names(&asked, tag)) {
-            true => not_modified(response.headers().clone()),
-            false => response,
-        };
+    let known = response.headers().get(header::ETAG);
+    if known.is_some_and(|tag| asked.as_ref().is_some_and(|asked| names(asked, tag))) {
+        return not_modified(response.headers().clone());
     }
     if response.body().size_hint().exact().is_none_or(|size| size > TAGGED_MAX) {
         return response;
@@ -78,19 +80,27 @@ async fn tagged(asked: Option<HeaderValue>, response: Response) -> Response {
     let Ok(bytes) = to_bytes(body, TAGGED_MAX as usize).await else {
         return Problem::unavailable("The answer broke off. Please ask again.").into_response();
     };
-    let mut hash = Xxh3::new();
-    hash.update(&bytes);
-    // A page is another one when there is a next one.
-    hash.update(parts.headers.get(header::LINK).map_or(&[], HeaderValue::as_bytes));
-    let Ok(tag) = HeaderValue::try_from(format!("W/\"{:016x}\"", hash.digest())) else {
-        return Response::from_parts(parts, Body::from(bytes));
-    };
-    let same = asked.is_some_and(|asked| names(&asked, &tag));
-    parts.headers.insert(header::ETAG, tag);
-    match same {
-        true => not_modified(parts.headers),
-        false => Response::from_parts(parts, Body::from(bytes)),
+    let hash = xxh3_64(&bytes);
+    if !parts.headers.contains_key(header::ETAG) {
+        // A page is another one when there is a next one.
+        let link = parts.headers.get(header::LINK).map_or(&[][..], HeaderValue::as_bytes);
+        let hash = if link.is_empty() {
+            hash
+        } else {
+            xxh3_64_with_seed(link, hash)
+        };
+        let tag = HeaderValue::try_from(format!("W/\"{hash:016x}\"")).unwrap_or(NO_TAG);
+        if asked.is_some_and(|asked| names(&asked, &tag)) {
+            parts.headers.insert(header::ETAG, tag);
+            return not_modified(parts.headers);
+        }
+        parts.headers.insert(header::ETAG, tag);
     }
+    parts.extensions.insert(Whole {
+        hash,
+        bytes: bytes.clone(),
+    });
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 fn not_modified(mut headers: HeaderMap) -> Response {

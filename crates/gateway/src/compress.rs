@@ -1,41 +1,72 @@
 //! Compression of answers on the fly, by what the caller takes and what costs us least.
 
-use axum::body::Body;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, header};
-use tower::ServiceExt as _;
+use tower::{ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::Compression;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
+use wire::Problem;
 
 /// Smaller answers fit a packet or two anyway.
 const BYTES_MIN: u64 = 1_024;
+/// Bytes that are kept of compressed answers, and of what they were made from: some thousand pages.
+const KEPT_BYTES_MAX: usize = 16 << 20;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Coding {
     Zstd,
     Gzip,
     Brotli,
 }
 
-/// Runs the request; compresses its answer where that pays.
-pub(crate) async fn run(request: Request, next: Next) -> Response {
+/// Compresses the answer where that pays; not twice what is the same for all and was compressed before.
+pub(crate) async fn run(encoded: &Encoded, request: Request, next: Next) -> Response {
     // Sizes of answers that hold secrets stay what they are (BREACH).
     let secret = request.uri().path().starts_with("/api/auth/");
     if secret {
         return next.run(request).await;
     }
-    let Some(coding) = wanted(request.headers()) else {
-        let mut response = next.run(request).await;
+    let wanted = wanted(request.headers());
+    let mut response = next.run(request).await;
+    let whole = response.extensions_mut().remove::<Whole>();
+    let Some(coding) = wanted else {
         // A cache on the way must not give this copy to those who would take a smaller one, nor theirs to these.
         response
             .headers_mut()
             .append(header::VARY, HeaderValue::from_static("accept-encoding"));
         return response;
     };
-    let all = Compression::new(next).no_deflate();
+    let Some(whole) = whole.filter(|whole| whole.bytes.len() as u64 > BYTES_MIN) else {
+        return streamed(coding, response).await;
+    };
+    if let Some(bytes) = encoded.find(coding, &whole) {
+        return dressed(coding, response, bytes);
+    }
+    let (parts, body) = streamed(coding, response).await.into_parts();
+    // The answer was whole already, so this neither waits nor fails.
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return Problem::internal().into_response();
+    };
+    if parts.headers.contains_key(header::CONTENT_ENCODING) {
+        encoded.keep(coding, whole, bytes.clone());
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// The answer, compressed on its way.
+async fn streamed(coding: Coding, response: Response) -> Response {
+    let mut response = Some(response);
+    let ready =
+        service_fn(move |_: Request| std::future::ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let all = Compression::new(ready).no_deflate();
     // Levels where a core compresses faster than it serialises; higher ones cost more than they save.
     let one = match coding {
         Coding::Zstd => all.no_gzip().no_br().quality(CompressionLevel::Precise(3)),
@@ -45,9 +76,75 @@ pub(crate) async fn run(request: Request, next: Next) -> Response {
     let pays = SizeAbove::new(BYTES_MIN)
         .and(NotForContentType::IMAGES)
         .and(NotForContentType::SSE);
-    match one.compress_when(pays).oneshot(request).await {
+    let mut asked = Request::new(Body::empty());
+    asked.headers_mut().insert(header::ACCEPT_ENCODING, coding.name());
+    match one.compress_when(pays).oneshot(asked).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
+    }
+}
+
+/// The answer with a body that was compressed before.
+fn dressed(coding: Coding, mut response: Response, bytes: Bytes) -> Response {
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_ENCODING, coding.name());
+    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    *response.body_mut() = Body::from(bytes);
+    response
+}
+
+impl Coding {
+    fn name(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Coding::Zstd => "zstd",
+            Coding::Gzip => "gzip",
+            Coding::Brotli => "br",
+        })
+    }
+}
+
+/// The body of an answer that is the same for all; an extension of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    /// Finds it again; not by itself, since another body may have the same.
+    pub(crate) hash: u64,
+    /// What it is.
+    pub(crate) bytes: Bytes,
+}
+
+/// Bodies that were compressed before. They are found by what is in them, and compared: whatever changed anywhere is
+/// another body, so that nothing here is ever out of date.
+#[derive(Default)]
+pub(crate) struct Encoded(Mutex<Shelf>);
+
+#[derive(Default)]
+struct Shelf {
+    size: usize,
+    /// Each with what it was made from.
+    kept: HashMap<(u64, Coding), (Bytes, Bytes)>,
+}
+
+impl Encoded {
+    fn find(&self, coding: Coding, whole: &Whole) -> Option<Bytes> {
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (plain, encoded) = shelf.kept.get(&(whole.hash, coding))?;
+        (*plain == whole.bytes).then(|| encoded.clone())
+    }
+
+    fn keep(&self, coding: Coding, whole: Whole, encoded: Bytes) {
+        let size = whole.bytes.len() + encoded.len();
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if shelf.size + size > KEPT_BYTES_MAX {
+            *shelf = Shelf::default();
+        }
+        if shelf
+            .kept
+            .insert((whole.hash, coding), (whole.bytes, encoded))
+            .is_none()
+        {
+            shelf.size += size;
+        }
     }
 }
 
@@ -70,6 +167,31 @@ fn wanted(headers: &HeaderMap) -> Option<Coding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn compressed_bodies_are_found_by_what_is_in_them() {
+        let encoded = Encoded::default();
+        let whole = |hash, text: &str| Whole {
+            hash,
+            bytes: Bytes::from(text.to_owned()),
+        };
+        encoded.keep(Coding::Zstd, whole(1, "plain"), Bytes::from_static(b"z"));
+        assert_eq!(
+            encoded.find(Coding::Zstd, &whole(1, "plain")).as_deref(),
+            Some(&b"z"[..])
+        );
+        assert_eq!(encoded.find(Coding::Gzip, &whole(1, "plain")), None);
+        assert_eq!(
+            encoded.find(Coding::Zstd, &whole(1, "other")),
+            None,
+            "the same hash is not enough"
+        );
+        for number in 0..100 {
+            let text = " ".repeat(1 << 20);
+            encoded.keep(Coding::Gzip, whole(number, &text), Bytes::new());
+            assert!(encoded.0.lock().unwrap().size <= KEPT_BYTES_MAX);
+        }
+    }
 
     #[test]
     fn the_cheapest_coding_is_taken() {

@@ -16,7 +16,7 @@ use wire::{Cx, Problem};
 use crate::access;
 use crate::caching::Caching;
 use crate::client::Proxies;
-use crate::compress;
+use crate::compress::{self, Encoded};
 use crate::cors::Cors;
 use crate::forward::CallerAt;
 use crate::hosts::Hosts;
@@ -48,6 +48,7 @@ pub(crate) struct Edge {
     pub(crate) routes: Addresses<Known>,
     /// Opens sealed bodies; none: there are no such.
     pub(crate) seal: Option<SealKeys>,
+    pub(crate) encoded: Encoded,
     pub(crate) tls: bool,
     pub(crate) mode: Mode,
 }
@@ -64,6 +65,7 @@ impl Edge {
             limits: Limits::new(config.quotas, deps.clock.clone()),
             routes: known::routes(&config.declared),
             seal,
+            encoded: Encoded::default(),
             tls: config.tls,
             mode: deps.mode,
         }
@@ -171,7 +173,7 @@ impl Edge {
         };
         self.tell(about, &mut request, who, &cx);
         // 6. Compression stands inside the headers of `dress`, so that these are the same for all answers.
-        let response = compress::run(request, next).await;
+        let response = compress::run(&self.encoded, request, next).await;
         let slow = about.slow.as_ref().is_some_and(Slow::was);
         (if slow { too_slow() } else { response }, cx, left)
     }
@@ -265,6 +267,8 @@ fn unspoken(method: &Method) -> Option<Problem> {
 fn too_large(about: &About, request: &Request) -> Option<Problem> {
     let told = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
     let streamed = about.known.is_some_and(|known| known.raw) || request.uri().path().ends_with("/import");
+    // The service that writes many records at once takes larger bodies, and says how large.
+    let streamed = streamed || request.uri().path().ends_with("/bulk");
     (told.parse::<u64>().ok()? > BODY_MAX as u64 && !streamed).then(serve::too_large)
 }
 

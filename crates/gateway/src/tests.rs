@@ -256,10 +256,30 @@ async fn large_answers_are_compressed_as_the_caller_likes() {
             .map(|value| value.to_str().unwrap().to_owned())
     };
     assert_eq!(coding("/api/products", "gzip, br, zstd").await.as_deref(), Some("zstd"));
+    assert_eq!(
+        coding("/api/products", "zstd").await.as_deref(),
+        Some("zstd"),
+        "again, from what is kept"
+    );
     assert_eq!(coding("/api/products", "gzip").await.as_deref(), Some("gzip"));
     assert_eq!(coding("/api/products", "br").await.as_deref(), Some("br"));
     assert_eq!(coding("/api/products", "identity").await, None);
     assert_eq!(coding("/api/products/7", "gzip").await, None, "small ones are not");
+    let sent = async || {
+        let response = town
+            .ask("GET", "/api/products", &[("accept-encoding", "gzip")], "")
+            .await;
+        let vary = response
+            .headers()
+            .get_all("vary")
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        assert!(vary.collect::<Vec<_>>().join(",").contains("accept-encoding"));
+        axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+    };
+    let first = sent().await;
+    assert!(first.starts_with(&[0x1f, 0x8b]) && first.len() < 1_000);
+    assert_eq!(first, sent().await, "kept or made anew, it is the same");
 }
 
 #[tokio::test]
