@@ -60,8 +60,6 @@ pub enum Which<'a> {
     Ids(&'a [ProductId]),
     /// Those that have these handles now.
     Handles(&'a [Handle]),
-    /// The next so many after this number, in the order of numbers; for exports.
-    After(i64, u32),
 }
 
 /// A product row as it is to be written.
@@ -332,11 +330,6 @@ pub fn kept(tx: &mut Tx<'_>, which: Which<'_>, currency: Currency) -> Result<Vec
         Which::Handles(handles) => tx.all(
             &format!("{select} AND p.handle = ANY($1) ORDER BY p.number"),
             &[texts(handles)],
-            read,
-        )?,
-        Which::After(number, limit) => tx.all(
-            &format!("{select} AND p.number > $1 ORDER BY p.number LIMIT $2"),
-            &args![number, limit],
             read,
         )?,
     };
