@@ -49,8 +49,11 @@ pub fn audit(tx: &mut Tx<'_>, actor: &str, request_id: &str, deed: Deed<'_>) -> 
     })
 }
 
+/// The fields of an object; none where there is none.
+type Fields = Option<Map<String, Value>>;
+
 /// The two objects without the fields in which they agree.
-fn differing(before: Option<Value>, after: Option<Value>) -> (Option<Map<String, Value>>, Option<Map<String, Value>>) {
+fn differing(before: Option<Value>, after: Option<Value>) -> (Fields, Fields) {
     let (mut before, mut after) = (before.map(object), after.map(object));
     if let (Some(old), Some(new)) = (&mut before, &mut after) {
         let same: Vec<String> = old

@@ -10,6 +10,8 @@ use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
 
 use crate::domain::{Filter, Place};
 
+#[cfg(test)]
+pub use trail::TAMPERING;
 pub use trail::{deeds, record};
 pub use wheres::Edge;
 use wheres::Wheres;

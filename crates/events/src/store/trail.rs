@@ -92,3 +92,11 @@ fn entry(row: &Row<'_>) -> Result<Entry, Error> {
         after: fields(8)?,
     })
 }
+
+/// What the database refuses, for the tests that try it; each takes an entry's id.
+#[cfg(test)]
+pub const TAMPERING: [&str; 3] = [
+    "UPDATE events_audit SET actor = 'usr_z' WHERE id = $1",
+    "UPDATE events_audit SET became = '' WHERE id = $1",
+    "DELETE FROM events_audit WHERE id = $1",
+];

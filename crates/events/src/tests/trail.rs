@@ -11,6 +11,7 @@ use serve::{Mode, Role};
 use store::{Engine, args};
 
 use super::{Answer, Log, START, event, events};
+use crate::store::TAMPERING;
 
 testkit::on_both! {
     super::Log::in_production;
@@ -148,11 +149,7 @@ async fn deeds_are_found_by_who_what_and_when(log: Log) {
 
 async fn the_database_refuses_to_change_them(log: Log) {
     log.keep(&[deed(1, "usr_a", "product.update", "prd_1")]).await;
-    for sql in [
-        "UPDATE events_audit SET actor = 'usr_z' WHERE id = $1",
-        "UPDATE events_audit SET became = '' WHERE id = $1",
-        "DELETE FROM events_audit WHERE id = $1",
-    ] {
+    for sql in TAMPERING {
         let id = EventId::from_bits(1_001);
         let done = log.db.write(move |tx| tx.run(sql, &args![id])).await;
         let fault = done.expect_err(sql).to_string();
