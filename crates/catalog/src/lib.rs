@@ -3,7 +3,9 @@
 //! Owns what can be bought and how much of it there is.
 //!
 //! - Tables: `catalog_product`, `catalog_handle` (handles of before), `catalog_variant`, `catalog_price`,
-//!   `catalog_stock`, `catalog_movement` (the stock's ledger), `catalog_reservation` (one row per order).
+//!   `catalog_stock`, `catalog_movement` (the stock's ledger), `catalog_reservation` (one row per order);
+//!   `catalog_import` with `catalog_import_piece`, `catalog_import_row` and `catalog_import_change` (imports, their
+//!   files while they run, rows that stayed out, and what an undo needs).
 //! - Events out, each with a sequence of its own subject: `ProductCreated`, `ProductUpdated`, `ProductArchived`
 //!   (subject: the product; sequence: its catalogue version); `InventoryReserved`, `InventoryReleased` (subject: the
 //!   order; sequence: the reservation's version, 1 and 2); `InventoryAdjusted` (subject: the variant; sequence: the
