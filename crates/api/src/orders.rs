@@ -1,6 +1,6 @@
 //! Orders: what was bought, by whom, for how much, and how far it is.
 
-use base::{Address, Amount, Currency, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId};
+use base::{Address, Amount, Currency, Money, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -290,6 +290,9 @@ pub struct Ownership {
     pub order: OrderId,
     /// Who ordered.
     pub user: UserId,
+    /// What is to be paid at the door, if it is: of that, payments has heard nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cash: Option<Money>,
 }
 
 /// What other services may ask of orders.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ::store::Once;
 use api::Ref;
 use api::orders::{HandOver, OrderStatus, Ownership, PayOrder, SetStatus};
-use api::payments::{PaymentStatus, Standing};
+use api::payments::{PaymentMethod, PaymentStatus, Standing};
 use base::{Money, OrderId, Page, UserId};
 use serve::{Caller, Known};
 use tokio::time::Instant;
@@ -253,6 +253,7 @@ pub async fn ownership(app: &App, order: Ref) -> Result<Ownership, Error> {
     find(app, order).await.map(|order| Ownership {
         order: order.id,
         user: order.user,
+        cash: (order.method == PaymentMethod::CashOnDelivery).then_some(order.totals.total),
     })
 }
 

@@ -76,9 +76,12 @@ pub fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String
         values.push(value);
         common.push_str(&format!(" AND {condition} ${}", values.len()));
     };
+    let by_state = !filter.statuses.is_empty() || !filter.payments.is_empty();
+    let in_pairs = by_state && filter.user.is_none() && filter.number.is_none();
+    let key = if in_pairs { DESK_KEY } else { "id" };
     let (behind, direction) = match filter.oldest_first {
-        true => ("id >", "ASC"),
-        false => ("id <", "DESC"),
+        true => (">", "ASC"),
+        false => ("<", "DESC"),
     };
     if let Some(user) = filter.user {
         narrow("user_id =", user.into());
@@ -89,20 +92,20 @@ pub fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String
     // Ids begin with the moment in which they were made: a stretch of time is a stretch of ids. The moment itself
     // decides within the millisecond.
     if let Some(from) = filter.from {
-        narrow("id >=", first_id(from).into());
+        narrow(&format!("{key} >="), first_id(from).into());
         narrow("created_at >=", from.into());
     }
     if let Some(to) = filter.to {
-        narrow("id <", first_id(to.after(MILLISECOND)).into());
+        narrow(&format!("{key} <"), first_id(to.after(MILLISECOND)).into());
         narrow("created_at <", to.into());
     }
     if let Some(id) = after {
-        narrow(behind, id.into());
+        narrow(&format!("{key} {behind}"), id.into());
     }
     values.push(i64::from(limit + 1).into());
     let last = values.len();
-    let tail = format!("ORDER BY id {direction} LIMIT ${last}");
-    if filter.statuses.is_empty() && filter.payments.is_empty() {
+    let tail = format!("ORDER BY {key} {direction} LIMIT ${last}");
+    if !by_state {
         return (format!("SELECT id FROM orders_order WHERE {common} {tail}"), values);
     }
     let statuses = some_or_all(&filter.statuses, &STATUSES);
@@ -110,7 +113,7 @@ pub fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String
     let words = |of: &mut dyn Iterator<Item = &'static str>| of.map(|word| format!("'{word}'")).collect::<Vec<_>>();
     let statuses = words(&mut statuses.iter().map(|status| status.as_str()));
     let payments = words(&mut payments.iter().map(|status| status.as_str()));
-    if filter.user.is_some() || filter.number.is_some() {
+    if !in_pairs {
         // One person's orders are few: their own index leads, and the states are looked at on the way.
         let (statuses, payments) = (statuses.join(", "), payments.join(", "));
         let states = format!("status IN ({statuses}) AND payment_status IN ({payments})");
@@ -125,16 +128,19 @@ pub fn statement(filter: &Filter, after: Option<OrderId>, limit: u32) -> (String
         .flat_map(|status| payments.iter().map(move |paid| (status, paid)));
     let first_of = |(place, (status, paid)): (usize, (&String, &String))| {
         format!(
-            "SELECT id FROM (SELECT id FROM orders_order WHERE status = {status} AND payment_status = {paid} AND {common} {tail}) AS p{place}"
+            "SELECT k FROM (SELECT {key} AS k FROM orders_order WHERE status = {status} AND payment_status = {paid} AND {common} {tail}) AS p{place}"
         )
     };
     let each: Vec<String> = pairs.enumerate().map(first_of).collect();
+    let union = each.join(" UNION ALL ");
     (
-        format!("SELECT id FROM ({}) AS page {tail}", each.join(" UNION ALL ")),
+        format!("SELECT k FROM ({union}) AS page ORDER BY k {direction} LIMIT ${last}"),
         values,
     )
 }
 
+/// The id as the index of the desk has it: see the migration that makes it.
+const DESK_KEY: &str = "id || ''";
 const MILLISECOND: std::time::Duration = std::time::Duration::from_millis(1);
 
 /// The smallest id that can be made in the millisecond of a moment.

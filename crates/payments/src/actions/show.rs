@@ -132,13 +132,11 @@ pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Re
             let id = *id;
             app.db.read(move |tx| store::payment(tx, id)).await?
         }
-        Ref::Order(order) => of_order(app, *order).await?,
-        Ref::Number(_) => {
-            let owned = app.orders.ownership(cx, named).await?.ok_or(Error::NoSuchPayment)?;
-            of_order(app, owned.order)
-                .await?
-                .filter(|_| caller.may_see(owned.user, PAYMENTS_READ))
-        }
+        Ref::Order(order) => match of_order(app, *order).await? {
+            Some(payment) => Some(payment),
+            None => of_owned(app, cx, caller, named).await?,
+        },
+        Ref::Number(_) => of_owned(app, cx, caller, named).await?,
         _ => None,
     };
     let payment = found
@@ -153,6 +151,32 @@ pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Re
         .filter(|owned| caller.may_see(owned.user, PAYMENTS_READ))
         .map(|_| payment)
         .ok_or(Error::NoSuchPayment)
+}
+
+/// The payment of an order that the caller may see, by what orders says of it. One that is to be made at the door has
+/// no row before somebody asks for it.
+async fn of_owned(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Result<Option<Payment>, Error> {
+    let owned = app.orders.ownership(cx, named).await?;
+    let Some(owned) = owned.filter(|owned| caller.may_see(owned.user, PAYMENTS_READ)) else {
+        return Ok(None);
+    };
+    if let Some(payment) = of_order(app, owned.order).await? {
+        return Ok(Some(payment));
+    }
+    let Some(amount) = owned.cash else { return Ok(None) };
+    let payment = pay::new_payment(
+        app,
+        &Pay {
+            order: owned.order,
+            user: owned.user,
+            amount,
+            method: PaymentMethod::CashOnDelivery,
+            token: None,
+            attempt: 0,
+        },
+    );
+    app.db.write(move |tx| store::add_payment(tx, &payment)).await?;
+    of_order(app, owned.order).await
 }
 
 async fn of_order(app: &App, order: OrderId) -> Result<Option<Payment>, Error> {

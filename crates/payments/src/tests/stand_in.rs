@@ -76,7 +76,12 @@ async fn ownership(State(orders): State<Orders>, Path(named): Path<String>) -> R
     let (pay, user) = orders
         .find(&Ref::new(&named))
         .ok_or_else(|| Problem::not_found("no such order"))?;
-    Ok(Json(Ownership { order: pay.order, user }))
+    let cash = (pay.method == PaymentMethod::CashOnDelivery).then_some(pay.amount);
+    Ok(Json(Ownership {
+        order: pay.order,
+        user,
+        cash,
+    }))
 }
 
 async fn changed(State(orders): State<Orders>, Path(order): Path<OrderId>) -> StatusCode {

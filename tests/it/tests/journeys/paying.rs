@@ -116,15 +116,11 @@ pub async fn cash_on_delivery(shop: &Shop) {
         ("confirmed", "cash_on_delivery")
     );
     counts(&shop.stock(&product).await, [4, 0, 4]);
-    let answer = emil
-        .get(&format!("/api/payments/{}", text(&placed, "orderId")))
-        .send()
-        .await;
-    if answer.status == 200 {
-        assert_eq!(cents(&answer.value()["captured"]), 0);
-    } else {
-        answer.refused(404, "not_found");
-    }
+    let paid = payment(&emil, &placed["orderId"]).await;
+    assert_eq!(
+        (text(&paid, "status"), text(&paid, "paymentMethod"), cents(&paid["captured"])),
+        ("pending", "cash_on_delivery", 0)
+    );
     let cancelled = emil
         .put(&format!("/api/orders/{}/cancel", text(&placed, "orderId")), json!({}))
         .send()
