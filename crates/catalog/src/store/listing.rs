@@ -175,7 +175,7 @@ fn labels(listing: &Listing) -> Vec<i64> {
 /// What the engine refuses.
 pub fn count_listed(tx: &mut Tx<'_>, label: i64, most: i64) -> Result<i64, Error> {
     tx.one(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM catalog_listing WHERE label = $1 LIMIT $2) AS some",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM catalog_listing WHERE label = $1 LIMIT $2) AS listed",
         &args![label, most],
         |row| row.get(0),
     )

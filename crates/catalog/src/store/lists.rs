@@ -286,7 +286,7 @@ fn gathers(tx: &mut Tx<'_>, filter: &Filter, order: Order, label: i64, draft: i6
     }
     let there: i64 = tx.one(
         "SELECT COUNT(*) FROM (SELECT 1 FROM catalog_listing WHERE label = $1 AND draft = $2
-         AND price_low >= $3 AND price_low <= $4 LIMIT $5) AS some",
+         AND price_low >= $3 AND price_low <= $4 LIMIT $5) AS listed",
         &args![
             label,
             draft,

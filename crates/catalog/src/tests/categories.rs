@@ -60,7 +60,7 @@ async fn products_make_the_tree_that_they_stand_in(desk: Desk) {
         };
         let flat = desk
             .anyone(
-                &format!("GET /categories?parent={}", parent.replace(' ', "%20")),
+                &format!("GET /categories?parent={}", parent.replace(' ', "%20").replace('>', "%3E")),
                 Value::Null,
             )
             .await;
@@ -497,6 +497,8 @@ async fn a_large_tree_is_taken_and_shown() {
         .collect();
     assert!(paths.len() > 4_000);
     let desk = Desk::open(testkit::service::memory()).await;
+    // A name alone may mean one that stands further down.
+    let paths: Vec<&String> = paths.iter().filter(|path| path.contains(" > ")).collect();
     let rows: Vec<Value> = paths
         .iter()
         .map(|path| json!({ "name": "x", "price": 1, "category": path }))
