@@ -142,3 +142,29 @@ fn strip(headers: &mut HeaderMap) {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use base::{Clock, Ids, Time};
+    use serve::{Holder, Secret};
+
+    use super::*;
+
+    #[test]
+    fn another_process_hears_where_the_caller_is_and_who_says_so() {
+        let clock = Clock::paused(Time::from_micros(1_900_000_000_000_000));
+        let keys = Keys::new(&Secret::Ed25519([7; 32]), &[], "shop", clock, Ids::seeded(1));
+        let mut request = Request::builder()
+            .header("x-forwarded-for", "6.6.6.6")
+            .extension(CallerAt([10, 0, 0, 1].into()))
+            .body(Body::empty())
+            .unwrap();
+        prepare(&keys, &mut request, None);
+        let text = |name: &HeaderName| request.headers()[name].to_str().unwrap();
+        assert_eq!(text(&wire::header::CLIENT_ADDRESS), "10.0.0.1");
+        assert_eq!(text(&FORWARDED_FOR), "10.0.0.1");
+        let voucher = keys.verify(text(&wire::header::VOUCHER)).unwrap();
+        assert!(matches!(&*voucher, Holder::Service(name) if name == "gateway"), "{voucher:?}");
+    }
+}
