@@ -2,10 +2,12 @@
 //! without the gateway before it. In one process, without sockets: `cargo run --release -p gateway --example hop`.
 
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use base::{Clock, Id, Ids, SessionId, UserId};
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -53,9 +55,17 @@ async fn main() {
         .finish(());
     let part = Part::new("catalog", &deps, routes, None);
     late.set(part.router.clone());
-    let gateway = gateway::build(&deps, gateway::Config::default())
-        .expect("no origins")
-        .router;
+    // As a shop has it: routes are known, callers are counted (so many that nobody is refused), sealed bodies opened.
+    let config = gateway::Config {
+        declared: part.declared.clone(),
+        encryption_key: Some("a secret that is long enough for it".to_owned()),
+        quotas: gateway::Quotas {
+            reads: 1_000_000_000,
+            ..gateway::Quotas::default()
+        },
+        ..gateway::Config::default()
+    };
+    let gateway = gateway::build(&deps, config).expect("no origins").router;
     let bare = Router::new().route("/api/products/{id}", axum::routing::get(bare));
     let floor = measure("bare axum route", &bare, None, None).await;
     measure("service", &part.router, None, Some(floor)).await;
@@ -64,13 +74,15 @@ async fn main() {
 }
 
 async fn measure(what: &str, router: &Router, token: Option<&str>, floor: Option<f64>) -> f64 {
+    let caller = SocketAddr::from(([203, 0, 113, 7], 4711));
     let began = Instant::now();
     for _ in 0..ROUNDS {
         let mut request = Request::get("/api/products/prd_01j9zk3v5w8q2m4n6p7r8s9t0v").header("host", "localhost");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let request = request.body(Body::empty()).expect("a request");
+        let mut request = request.body(Body::empty()).expect("a request");
+        request.extensions_mut().insert(ConnectInfo(caller));
         let Ok(response) = router.clone().oneshot(request).await;
         assert!(response.status().is_success());
         let _ = black_box(response.into_body().collect().await);

@@ -254,3 +254,31 @@ fn bytes_of_head(request: &Request<Incoming>) -> usize {
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_takes_so_many_seats() {
+        let guard = Guard {
+            connections_per_address_max: 2,
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Guard::default()
+        };
+        let seats = Seats::default();
+        let take = |address: &str| seats.take(&guard, address.parse().unwrap());
+        let (first, _second) = (take("203.0.113.1").unwrap(), take("203.0.113.1").unwrap());
+        assert!(take("203.0.113.1").is_none());
+        assert!(take("203.0.113.2").is_some(), "others have their own");
+        drop(first);
+        let held = take("203.0.113.1");
+        assert!(held.is_some(), "a place is free again");
+        for free in ["127.0.0.1", "10.1.2.3"] {
+            let many: Vec<_> = (0..10).map(|_| take(free)).collect();
+            assert!(many.iter().all(Option::is_some), "{free}");
+        }
+        drop((held, _second));
+        assert!(seats.0.lock().unwrap().is_empty(), "who left is forgotten");
+    }
+}
