@@ -19,7 +19,7 @@ enum Who {
 use Who::{Nobody, Owner, Staff};
 
 /// Method, path, further addresses that the contract names (with a method where it differs), what `{id}` is, who
-/// calls, with what body, the status of success.
+/// calls, with what body or query, the status of success.
 type Row = (
     &'static str,
     &'static str,
@@ -56,6 +56,8 @@ const ROWS: &[Row] = &[
     ("GET", "/.well-known/jwks.json", &[], "", Nobody, "", 200),
     // Catalog
     ("GET", "/api/products", &["/api/product/products"], "", Nobody, "", 200),
+    ("GET", "/api/products/search", &["/api/product/products/search"], "", Nobody, "?q=anvil", 200),
+    ("GET", "/api/products/facets", &["/api/product/products/facets"], "", Nobody, "", 200),
     ("GET", "/api/products/{id}", &["/api/product/products/{id}", "/api/products/{number}", "/api/products/{handle}", "/api/products/{sku}"], "{product}", Nobody, "", 200),
     ("POST", "/api/products", &["/api/product/products"], "", Staff, "{\"name\":\"New\",\"price\":\"1.50\",\"stock\":1}", 201),
     ("PUT", "/api/products/{id}", &["/api/products/{number}"], "{product}", Staff, "{\"price\":2}", 200),
@@ -165,7 +167,10 @@ async fn called(shop: &Shop, row: &Row, address: &str) -> Option<String> {
         Owner => &records.owner,
         Staff => &shop.admin,
     };
-    let call = who.call(own.parse().expect("a method"), &records.fill(address, id));
+    // A query stands where other calls have a body.
+    let (query, body) = if body.starts_with('?') { (body, "") } else { ("", body) };
+    let address = format!("{address}{query}");
+    let call = who.call(own.parse().expect("a method"), &records.fill(&address, id));
     let call = match body {
         "" => call,
         CSV => call.body("text/csv", CSV),
