@@ -3,6 +3,7 @@
 mod admins;
 mod books;
 mod deadletters;
+mod reindex;
 mod signing;
 
 use std::io::Write as _;
