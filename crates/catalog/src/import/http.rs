@@ -28,6 +28,8 @@ use crate::{App, Error, store as rows};
 
 /// An import that is done by then answers with its report; else it goes on, and the answer says where to look.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
+/// A file may be on its way for so long; one that stops coming is given up sooner.
+const UPLOAD_TIME: Duration = Duration::from_secs(60 * 60);
 /// Rows of a file of rejected rows that are read at once.
 const ROWS_PAGE: u32 = 200;
 
@@ -52,6 +54,7 @@ pub(crate) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
                 .rights(write)
                 .query::<ImportQuery>()
                 .takes_text("text/csv")
+                .within(UPLOAD_TIME)
                 .gives::<Import>(200)
                 .gives::<Import>(202)
                 .refuses(&[
