@@ -48,6 +48,11 @@ const ROWS: &[Row] = &[
     ("GET", "/api/users/{id}", &[], "{user}", Owner, "", 200),
     ("PUT", "/api/users/{id}", &[], "{user}", Owner, "{\"phone\":\"1\"}", 200),
     ("PATCH", "/api/users/{id}", &[], "{user}", Owner, "{\"phone\":\"1\"}", 200),
+    ("POST", "/api/users/{id}/password", &[], "{user}", Owner, "{\"currentPassword\":\"password1\",\"newPassword\":\"password2\"}", 204),
+    ("POST", "/api/auth/password/forgot", &[], "", Nobody, "{\"email\":\"nobody@example.com\"}", 202),
+    ("GET", "/api/users/{id}/sessions", &[], "{user}", Owner, "", 200),
+    ("DELETE", "/api/users/{id}/sessions", &[], "{user}", Owner, "", 204),
+    ("DELETE", "/api/users/{id}/sessions/{session}", &[], "{user}", Owner, "", 204),
     ("GET", "/api/users", &["/api/users?q=a&role=customer"], "", Staff, "", 200),
     ("PUT", "/api/users/{id}/role", &[], "{user}", Staff, "{\"role\":\"staff\",\"permissions\":[\"orders:read\"]}", 200),
     ("GET", "/api/keys", &[], "", Staff, "", 200),
@@ -67,8 +72,28 @@ const ROWS: &[Row] = &[
     ("GET", "/api/products/{id}/stock", &[], "{product}", Staff, "", 200),
     ("PUT", "/api/products/{id}/variants/{variantId}/stock", &[], "{shirt}", Staff, "{\"quantity\":1}", 200),
     ("GET", "/api/products/{id}/variants/{variantId}/stock", &[], "{shirt}", Staff, "", 200),
+    ("GET", "/api/products/{id}/stock/ledger", &["/api/products/{sku}/stock/ledger"], "{product}", Staff, "", 200),
+    ("GET", "/api/products/{id}/variants/{variantId}/stock/ledger", &[], "{shirt}", Staff, "", 200),
+    ("GET", "/api/products/{id}/variants", &["/api/products/{handle}/variants"], "{product}", Nobody, "", 200),
+    ("POST", "/api/products/{id}/variants", &[], "{shirt}", Staff, "{\"options\":{\"Size\":\"XL\"},\"price\":20}", 201),
+    ("GET", "/api/products/{id}/variants/{variantId}", &[], "{shirt}", Nobody, "", 200),
+    ("PUT", "/api/products/{id}/variants/{variantId}", &[], "{shirt}", Staff, "{\"price\":20}", 200),
+    ("PATCH", "/api/products/{id}/variants/{variantId}", &[], "{shirt}", Staff, "{\"options\":{\"Size\":\"XL\"}}", 200),
+    ("DELETE", "/api/products/{id}/variants/{variantId}", &[], "{shirt}", Staff, "", 204),
+    ("GET", "/api/products/tags", &[], "", Nobody, "", 200),
+    ("GET", "/api/categories", &[], "", Nobody, "", 200),
+    ("GET", "/api/categories/{id}", &["/api/categories/{categoryHandle}"], "{category}", Nobody, "", 200),
+    ("POST", "/api/categories", &[], "", Staff, "{\"name\":\"{new}\",\"parent\":\"{category}\"}", 201),
+    ("PUT", "/api/categories/{id}", &["/api/categories/{categoryHandle}"], "{category}", Staff, "{\"position\":1}", 200),
+    ("PATCH", "/api/categories/{id}", &[], "{category}", Staff, "{\"parent\":null}", 200),
+    ("DELETE", "/api/categories/{id}", &[], "{category}", Staff, "", 204),
     ("POST", "/api/products/bulk", &[], "", Nobody, "{\"ids\":[{number}]}", 200),
     ("POST", "/api/products/import", &[], "", Staff, CSV, 200),
+    ("GET", "/api/products/import", &[], "", Staff, "", 200),
+    ("GET", "/api/products/import/{id}", &[], "{import}", Staff, "", 200),
+    ("GET", "/api/products/import/{id}/changes", &[], "{import}", Staff, "", 200),
+    ("GET", "/api/products/import/{id}/rejected", &[], "{import}", Staff, "", 200),
+    ("POST", "/api/products/import/{id}/undo", &[], "{import}", Staff, "{\"force\":true}", 200),
     ("GET", "/api/products/export", &[], "", Staff, "", 200),
     // Cart
     ("GET", "/api/cart", &["/api/cart/cart", "/api/cart/{userId}"], "", Owner, "", 200),
@@ -87,6 +112,8 @@ const ROWS: &[Row] = &[
     ("PUT", "/api/orders/{id}/status", &[], "{order}", Staff, "{\"status\":\"shipped\"}", 200),
     ("PUT", "/api/orders/{id}/cancel", &["POST /api/orders/{id}/cancel"], "{order}", Owner, "", 200),
     ("POST", "/api/orders/{id}/cancel", &[], "{order}", Owner, "{\"reason\":\"x\"}", 200),
+    ("GET", "/api/orders/{id}/mails", &[], "{order}", Staff, "", 200),
+    ("POST", "/api/orders/{id}/mails/retry", &[], "{order}", Staff, "", 200),
     // Payments
     ("POST", "/api/payments/process", &[], "", Owner, "{\"orderId\":\"{unpaid}\",\"paymentToken\":\"tok_visa\",\"amount\":10}", 201),
     ("GET", "/api/payments/{id}", &["/api/payments/{orderNumber}", "/api/payments/{payment}"], "{order}", Owner, "", 200),
@@ -99,8 +126,14 @@ const ROWS: &[Row] = &[
     ("POST", "/api/dev/decrypt", &[], "", Nobody, "{\"encrypted\":\"{sealed}\"}", 200),
 ];
 
-/// Rows that are called elsewhere: a webhook has to be signed as the provider does it, and a stream does not end.
-const ELSEWHERE: &[&str] = &["POST /api/payments/webhooks/{provider}", "GET /api/events/stream"];
+/// Rows that are called elsewhere: a webhook has to be signed as the provider does it, a stream does not end, and a
+/// token for a new password comes by mail.
+const ELSEWHERE: &[&str] = &[
+    "POST /api/payments/webhooks/{provider}",
+    "GET /api/events/stream",
+    "GET /api/orders/{id}/events",
+    "POST /api/auth/password/reset",
+];
 
 /// Fresh records for one call, by what the table calls them.
 struct Records {
@@ -115,16 +148,23 @@ impl Records {
         let owner = of(shop, &session);
         let product = shop.product("10", 20).await;
         let shirt = sized(shop).await;
+        let category = json!({ "name": shop.name("category") });
+        let category = shop.admin.post("/api/categories", category).send().await.is(201);
         let placed = owner.buy(&product, 1).await;
         let unpaid = it::order_with(&owner, &product, json!({ "paymentToken": "tok_declined" })).await;
         let cart = owner.add(&product, 1).await;
         let payment = it::payment(&owner, &placed["orderId"]).await;
         let till = json!({ "name": "till", "permissions": ["orders:read"] });
         let key = shop.admin.post("/api/keys", till).send().await.is(201);
+        let own = format!("/api/users/{}/sessions", text(&session["user"], "id"));
+        let sessions = owner.get(&own).send().await.is(200);
         let payload = json!({ "payload": { "name": "Ada" } });
         let sealed = shop.visitor.post("/api/dev/encrypt", payload).send().await.is(200);
+        let import = shop.admin.call(Method::POST, "/api/products/import").body("text/csv", CSV);
+        let import = import.send().await.is(200);
         let text = |value: &Value, field: &str| text(value, field).to_owned();
         let names = HashMap::from([
+            ("{import}", text(&import, "id")),
             ("{new}", shop.name("new")),
             ("{name}", name),
             ("{user}", text(&profile(&owner).await, "id")),
@@ -137,12 +177,15 @@ impl Records {
             ("{variant}", text(&product["variants"][0], "id")),
             ("{shirt}", text(&shirt, "id")),
             ("{variantId}", text(&shirt["variants"][1], "id")),
+            ("{category}", text(&category, "id")),
+            ("{categoryHandle}", text(&category, "handle")),
             ("{item}", text(&cart["cart"][0], "id")),
             ("{order}", text(&placed, "orderId")),
             ("{orderNumber}", placed["number"].to_string()),
             ("{unpaid}", text(&unpaid, "orderId")),
             ("{payment}", text(&payment, "id")),
             ("{key}", text(&key, "id")),
+            ("{session}", text(&sessions[0], "id")),
             ("{sealed}", text(&sealed, "encrypted")),
         ]);
         Records { owner, names }

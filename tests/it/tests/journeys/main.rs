@@ -16,6 +16,7 @@ mod mails;
 mod orders;
 mod paying;
 mod products;
+mod resets;
 mod sealed;
 mod spellings;
 mod tls;

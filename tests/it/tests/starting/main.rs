@@ -1,6 +1,7 @@
 //! How the program starts, refuses to start, ends, and looks after its books: one clear sentence each.
 
 mod admins;
+mod arrivals;
 mod books;
 mod deadletters;
 mod reindex;
