@@ -165,6 +165,9 @@ mod tests {
         assert_eq!(text(&wire::header::CLIENT_ADDRESS), "10.0.0.1");
         assert_eq!(text(&FORWARDED_FOR), "10.0.0.1");
         let voucher = keys.verify(text(&wire::header::VOUCHER)).unwrap();
-        assert!(matches!(&*voucher, Holder::Service(name) if name == "gateway"), "{voucher:?}");
+        assert!(
+            matches!(&*voucher, Holder::Service(name) if name == "gateway"),
+            "{voucher:?}"
+        );
     }
 }
