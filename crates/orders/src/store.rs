@@ -14,9 +14,9 @@ use store::{Tx, Value, args, texts};
 
 use crate::domain::Order;
 use crate::error::Error;
-#[cfg(test)]
-pub use lists::statement as lists_statement;
 pub use lists::{Filter, list};
+#[cfg(test)]
+pub use lists::{multiply, statement as lists_statement};
 pub use mails::{Mail, MailStatus, add_mails, claim_mail, forget_mails, mail_done, mails_due, mails_of, retry_mails};
 pub use place::{Inserted, Place, insert};
 pub use rows::PRICES_INCLUDE_TAX;

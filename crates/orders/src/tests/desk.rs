@@ -147,35 +147,9 @@ async fn place_at(db: &Db, placing: crate::domain::Placing, now: Time) -> Order 
 /// What a page costs must not grow with its depth: neither a sort nor a walk over all rows is in any plan.
 async fn lists_walk_along_an_index(db: Db) {
     place_all(&db, (0..200).map(|_| placing(user(), None, None)).collect()).await;
-    // Enough of them that a plan matters: every two make a new one.
-    let columns = "user_id, guest, status, payment_status, payment_method, attempt, payment_version, subtotal, discount, shipping, tax, \
-        total, currency, prices_include_tax, channel, metadata, hidden, sequence, version, expires_at, created_at, updated_at";
-    let of_a: Vec<String> = columns
-        .split(", ")
-        .map(|column| format!("a.{}", column.trim()))
-        .collect();
-    let fill = format!(
-        "INSERT INTO orders_order (id, number, {columns})
-         SELECT substr(a.id, 1, 26) || substr(b.id, 27), a.number * 1000 + b.number, {} FROM orders_order a, orders_order b
-         WHERE TRUE ON CONFLICT DO NOTHING",
-        of_a.join(", ")
-    );
-    let filled = db
-        .write::<_, Error, _>(move |tx| Ok(tx.run(&fill, &[])?))
-        .await
-        .expect("many orders");
-    assert!(filled > 30_000, "{filled}");
-    // Most have arrived, as in a shop that is some years old.
-    let aged = "UPDATE orders_order SET status = CASE WHEN number % 10 < 8 THEN 'delivered' ELSE 'pending' END,
-                    payment_status = CASE WHEN number % 10 < 8 THEN 'completed' ELSE 'failed' END";
-    db.write::<_, Error, _>(move |tx| Ok(tx.run(aged, &[])?))
-        .await
-        .expect("aged orders");
-    if db.dialect() == ::store::Dialect::Postgres {
-        db.write::<_, Error, _>(|tx| Ok(tx.run("ANALYZE orders_order", &[])?))
-            .await
-            .expect("figures");
-    }
+    // Enough of them that a plan matters, most of them delivered, as in a shop that is some years old.
+    let filled = db.write::<_, Error, _>(|tx| store::multiply(tx)).await;
+    assert!(filled.expect("many orders") > 30_000);
     let after = Some(base::Ids::random().next(NOW));
     let filters = [
         Filter::default(),

@@ -29,6 +29,10 @@ async fn buyers_are_written_to(shape: Shape, engine: Engine) {
     let env = [
         ("IRONMONGER_MAIL_SMTP", smtp.as_str()),
         ("IRONMONGER_MAIL_FROM", "Shop <shop@example.com>"),
+        (
+            "IRONMONGER_PAYMENTS_WEBHOOK_URL",
+            "{gateway}/api/payments/webhooks/simulated",
+        ),
     ];
     let mut shop = Shop::start(shape, engine, &env).await;
     let product = shop.product("70", 9).await;
