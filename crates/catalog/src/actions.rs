@@ -5,6 +5,7 @@ mod bulk;
 mod cards;
 mod categories;
 mod deeds;
+mod drafts;
 mod holds;
 mod names;
 mod places;
@@ -22,10 +23,11 @@ pub use bulk::create_many;
 pub(crate) use bulk::problem_of;
 pub use cards::{PICKS_MAX, cards, resolve};
 pub use categories::{add_category, category, change_category, remove_category, tags, tree};
+pub use drafts::{archive_kept, create_all, revise};
 pub use holds::{combiner, hold};
 pub use places::adopt;
-pub use products::{Tagged, archive, archive_kept, change, create, create_all, find, list, read_many, revise};
-pub use stock::{ledger, change_stock, put_stock, shift_stock, stock};
+pub use products::{Tagged, archive, change, create, find, list, read_many};
+pub use stock::{change_stock, ledger, put_stock, shift_stock, stock};
 pub use variants::{add_variant, change_variant, remove_variant, variant, variants};
 
 /// Who causes a change, for the ledger and the events.

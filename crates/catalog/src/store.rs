@@ -31,6 +31,8 @@ pub use imports::{
     left_behind, old_imports, piece, put_changes, put_header, put_piece, put_rejected, put_undone, rejected,
     release_import, seal, sweep_import, unfinished,
 };
+#[cfg(test)]
+pub use listing::forget_places;
 pub use listing::{
     Listing, count_listed, new_labels, place, put_listings, relabel, tag_labels, tags, take_listing, unplaced,
 };

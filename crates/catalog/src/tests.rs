@@ -9,6 +9,7 @@ mod lists;
 mod products;
 mod search;
 mod stock;
+mod trees;
 mod variants;
 
 /// Each case on SQLite in memory and on a PostgreSQL database of its own.

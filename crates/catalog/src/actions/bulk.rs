@@ -14,8 +14,8 @@ use store::{Answered, Once, Tx};
 use wire::{FieldFault, Problem};
 
 use super::By;
+use super::drafts::create_all;
 use super::places::placed;
-use super::products::create_all;
 use crate::domain::{self, Draft};
 use crate::{App, Error, store as rows};
 

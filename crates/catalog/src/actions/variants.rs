@@ -8,7 +8,8 @@ use serde_json::json;
 use store::{Answered, Once, Tx};
 
 use super::By;
-use super::products::{Tagged, kept, revise_as, shown};
+use super::drafts::revise_as;
+use super::products::{Tagged, kept, shown};
 use crate::domain::{self, Kept, Revision};
 use crate::{App, Error};
 

@@ -270,3 +270,22 @@ pub fn place(tx: &mut Tx<'_>, placed: &[(ProductId, CategoryId)]) -> Result<(), 
     )
     .map(drop)
 }
+
+/// Makes the products those of before there was a tree: the first stood in a path of two, the second in none that a tree
+/// can hold.
+///
+/// # Errors
+/// What the engine refuses.
+#[cfg(test)]
+pub fn forget_places(tx: &mut Tx<'_>) -> Result<(), Error> {
+    for sql in [
+        "DELETE FROM catalog_listing",
+        "DELETE FROM catalog_category WHERE parent_id IS NOT NULL",
+        "DELETE FROM catalog_category",
+        "UPDATE catalog_product SET category_id = NULL, category = 'Old > Place' WHERE number = 1",
+        "UPDATE catalog_product SET category_id = NULL, category = ' > > ' WHERE number = 2",
+    ] {
+        tx.run(sql, &[])?;
+    }
+    Ok(())
+}
