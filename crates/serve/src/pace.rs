@@ -111,16 +111,18 @@ fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt as _;
     use http_body_util::{BodyExt as _, StreamBody};
 
     use super::*;
 
     /// A body of `pieces` of so many bytes, each a second after the one before.
     fn trickle(pieces: usize, bytes: usize) -> impl Body<Data = Bytes, Error: Into<axum::BoxError>> + Unpin {
-        let frames = futures_util::stream::iter(0..pieces).then(move |_| async move {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(vec![b' '; bytes])))
+        let second = tokio::time::interval(Duration::from_secs(1));
+        let frames = futures_util::stream::unfold((second, pieces), move |(mut second, left)| async move {
+            let left = left.checked_sub(1)?;
+            second.tick().await;
+            let frame = Frame::data(Bytes::from(vec![b' '; bytes]));
+            Some((Ok::<_, std::convert::Infallible>(frame), (second, left)))
         });
         StreamBody::new(Box::pin(frames))
     }
@@ -145,7 +147,7 @@ mod tests {
         let mut read = 0;
         while let Some(frame) = body.frame().await {
             read += frame.unwrap().data_ref().map_or(0, Bytes::len);
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::advance(Duration::from_secs(60)).await;
         }
         assert_eq!((read, slow.was()), (3, false));
     }

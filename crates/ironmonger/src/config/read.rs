@@ -165,6 +165,13 @@ impl Config {
                 wrong("web.trusted_proxies", &format!("must hold networks: {fault}"));
             }
         }
+        let is_name = |name: &String| name.starts_with('[') || !name.is_empty() && !name.contains(['/', ':', ' ']);
+        if !self.texts("web.hosts").iter().all(is_name) {
+            wrong(
+                "web.hosts",
+                "must hold names such as shop.example, without scheme and port",
+            );
+        }
         if !matches!(self.text("web.proxy_header"), "x-forwarded-for" | "forwarded") {
             wrong("web.proxy_header", "must be \"x-forwarded-for\" or \"forwarded\"");
         }

@@ -110,11 +110,12 @@ async fn a_changed_certificate_is_served_and_a_broken_one_is_not() {
 }
 
 async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
     for _ in 0..3_000 {
         if holds().await {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        ticks.tick().await;
     }
     panic!("{what}: did not happen");
 }
