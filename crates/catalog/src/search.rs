@@ -62,6 +62,7 @@ pub struct Search {
     feeder: Mutex<Feeder>,
     progress: Progress,
     turns: Semaphore,
+    counts: facets::Counts,
     /// The index could not be read: it is opened anew.
     is_damaged: AtomicBool,
     wake: Notify,
@@ -90,6 +91,7 @@ impl Search {
             feeder: Mutex::default(),
             progress: Progress::default(),
             turns: Semaphore::new(SEARCHES_MAX),
+            counts: facets::Counts::default(),
             is_damaged: AtomicBool::new(false),
             wake: Notify::new(),
         })
@@ -120,14 +122,16 @@ impl Search {
         let limit = limit as usize;
         self.run(move |shelf| {
             let searcher = shelf.searcher();
-            let found = Found::of(&shelf, &searcher, asked.as_ref(), after.as_ref().map(|(_, mode)| *mode))?;
-            let query = found.among(&wanted)?;
+            let mut found = Found::of(&shelf, &searcher, asked.as_ref(), after.as_ref().map(|(_, mode)| *mode))?;
             let page = Page {
                 by,
                 limit: limit + 1, // One more tells whether there is a next page.
                 after: after.map(|(place, _)| place),
             };
-            let mut places = searcher.search(query.as_ref(), &page)?;
+            let mut places = searcher.search(found.among(&wanted)?.as_ref(), &page)?;
+            if places.is_empty() && found.widens()? {
+                places = searcher.search(found.among(&wanted)?.as_ref(), &page)?;
+            }
             let more = places.len() > limit;
             places.truncate(limit);
             let last = places.last().filter(|_| more);
@@ -185,10 +189,12 @@ struct Found<'a> {
     asked: Option<&'a Asked>,
     sought: Vec<Sought>,
     mode: Mode,
+    /// Whether the page before settled the mode.
+    is_settled: bool,
 }
 
 impl<'a> Found<'a> {
-    /// Settles which typos are forgiven, and whether all words must be found: `mode` where a page before did so.
+    /// Settles which typos are forgiven. All words must be found, unless a page before found that they are not: `mode`.
     fn of(
         shelf: &'a Shared,
         searcher: &'a Searcher,
@@ -199,18 +205,27 @@ impl<'a> Found<'a> {
             Some(asked) => ranking::sought(searcher, &shelf.fields, asked)?,
             None => Vec::new(),
         };
-        let mut found = Found {
+        Ok(Found {
             shelf,
             searcher,
             asked,
             sought,
             mode: mode.unwrap_or(Mode::All),
-        };
-        // Whatever the filters are: a filter must not change what a search means.
-        if mode.is_none() && found.sought.len() > 1 && !ranking::is_anywhere(searcher, found.query().as_ref())? {
-            found.mode = Mode::Any;
+            is_settled: mode.is_some(),
+        })
+    }
+
+    /// Lets any word do where no product has them all; answers whether it now does. Asked when nothing was found, and
+    /// decided without filters: a filter must not change what a search means.
+    fn widens(&mut self) -> Result<bool, TantivyError> {
+        let is_wide = !self.is_settled
+            && self.mode == Mode::All
+            && self.sought.len() > 1
+            && !ranking::is_anywhere(self.searcher, self.query().as_ref())?;
+        if is_wide {
+            self.mode = Mode::Any;
         }
-        Ok(found)
+        Ok(is_wide)
     }
 
     fn query(&self) -> Box<dyn tantivy::query::Query> {

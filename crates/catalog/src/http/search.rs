@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::Ref;
 use api::catalog::{Facets, IndexState, Product, Status};
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base::{Currency, fold};
 use http::{StatusCode, Uri};
 use serve::{Json, MaybeUser, Query, Rights, Route, Routes, listed, page};
@@ -133,19 +133,11 @@ pub(super) async fn list(app: &App, drafts: bool, uri: Uri, query: ListQuery) ->
 async fn count(
     State(app): State<Arc<App>>,
     MaybeUser(user): MaybeUser,
-    uri: Uri,
     Query(query): Query<ListQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Facets>, Problem> {
     let drafts = sees_drafts(user.as_ref());
-    let key = key(&app, &uri);
-    let make = async {
-        let (asked, wanted) = (asked(&query)?, wanted(&app, &query, drafts).await?);
-        Ok(Json(facets(&app.search, asked, wanted).await?).into_response())
-    };
-    match drafts {
-        true => make.await,
-        false => app.kept.or_make(&app.db, &key, make).await,
-    }
+    let (asked, wanted) = (asked(&query)?, wanted(&app, &query, drafts).await?);
+    Ok(Json(facets(&app.search, asked, wanted).await?))
 }
 
 async fn reindex(State(app): State<Arc<App>>) -> (StatusCode, Json<IndexState>) {

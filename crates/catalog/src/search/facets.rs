@@ -1,5 +1,8 @@
 //! Facets of a search: each counted under the filters of the others.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use api::catalog::{CATEGORY_SEPARATOR, CategoryCount, Facets, OptionCount, PriceBand, StockCount, ValueCount};
 use base::{Currency, Money, fold};
 
@@ -12,6 +15,31 @@ use crate::Error;
 /// Values of a facet that are told: more than anybody looks through.
 const FACET_VALUES_MAX: usize = 100;
 
+/// Facets that are kept while the index stays as it is: those of a shop's front pages, some hundred kilobytes.
+const KEPT_MAX: usize = 128;
+
+/// Counts that were made of one state of the index. Everybody begins with the same few, and counting all products is the
+/// dearest thing that a search does.
+#[derive(Default)]
+pub struct Counts(Mutex<(u64, HashMap<String, Facets>)>);
+
+impl Counts {
+    fn find(&self, generation: u64, key: &str) -> Option<Facets> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != generation {
+            *kept = (generation, HashMap::new());
+        }
+        kept.1.get(key).cloned()
+    }
+
+    fn keep(&self, generation: u64, key: String, facets: &Facets) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 == generation && kept.1.len() < KEPT_MAX {
+            kept.1.insert(key, facets.clone());
+        }
+    }
+}
+
 /// Counts what is found by each facet.
 ///
 /// # Errors
@@ -22,12 +50,20 @@ pub async fn facets(search: &Search, asked: Option<Asked>, wanted: Wanted) -> Re
     if is_nothing {
         return Ok(told(Counted::default(), 0, currency));
     }
-    search
+    // Read first: what changes from here on makes the counts those of the past.
+    let generation = search.generation();
+    let key = format!("{asked:?} {wanted:?}");
+    if let Some(kept) = search.counts.find(generation, &key) {
+        return Ok(kept);
+    }
+    let facets = search
         .run(move |shelf| {
             let searcher = shelf.searcher();
-            let found = Found::of(&shelf, &searcher, asked.as_ref(), None)?;
+            let mut found = Found::of(&shelf, &searcher, asked.as_ref(), None)?;
             let mut counted = searcher.search(found.among(&wanted)?.as_ref(), &Tally::ALL)?;
-            let all = counted.all;
+            if counted.all == 0 && found.widens()? {
+                counted = searcher.search(found.among(&wanted)?.as_ref(), &Tally::ALL)?;
+            }
             let mut in_question = counted.all;
             for facet in wanted.narrowed() {
                 let query = found.among(&wanted.without(&facet))?;
@@ -41,16 +77,16 @@ pub async fn facets(search: &Search, asked: Option<Asked>, wanted: Wanted) -> Re
                     Facet::Option(name) => {
                         let own = format!("{name}{PARTED}");
                         counted.options.retain(|key, _| !key.starts_with(&own));
-                        counted
-                            .options
-                            .extend(other.options.into_iter().filter(|(key, _)| key.starts_with(&own)));
+                        let values = other.options.into_iter().filter(|(key, _)| key.starts_with(&own));
+                        counted.options.extend(values);
                     }
                 }
             }
-            counted.all = all;
             Ok(told(counted, in_question, currency))
         })
-        .await
+        .await?;
+    search.counts.keep(generation, key, &facets);
+    Ok(facets)
 }
 
 /// Counts for people. `in_question` are the products among which those that can be had are counted.

@@ -105,7 +105,14 @@ async fn a_facet_is_counted_under_the_filters_of_the_others(desk: Desk) {
         (&had["count"], &had["stock"]),
         (&json!(1), &json!({ "available": 1, "soldOut": 1 }))
     );
-    let counts = |facets: &Value| facets["categories"].as_array().unwrap().iter().map(|one| one["count"].clone()).collect::<Vec<_>>();
+    let counts = |facets: &Value| {
+        facets["categories"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["count"].clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(counts(&had), [1, 1], "of the sold out, above the category and in it");
 
     let cheap = facets(&desk, "maxPrice=19.99&q=cotton").await;

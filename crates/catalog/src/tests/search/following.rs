@@ -30,7 +30,8 @@ async fn changes_are_followed(desk: Desk) {
         .await;
     waits(&desk, "q=anvil", &["Anvil"]).await;
     let path = format!("/products/{}", product["id"].as_str().unwrap());
-    desk.clerk(&format!("PATCH {path}"), json!({ "name": "Hammer", "sku": "HAMMER" })).await;
+    desk.clerk(&format!("PATCH {path}"), json!({ "name": "Hammer", "sku": "HAMMER" }))
+        .await;
     waits(&desk, "q=hammer", &["Hammer"]).await;
     waits(&desk, "q=anvil", &[]).await;
     desk.clerk(&format!("PATCH {path}"), json!({ "status": "draft" })).await;
