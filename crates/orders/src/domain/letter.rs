@@ -98,32 +98,30 @@ pub fn text(about: &About, order: &Order, shop: &str) -> String {
         .shipping_address
         .as_ref()
         .and_then(|address| address.name.as_deref());
-    let _ = match name {
-        Some(name) => write!(text, "Dear {},\n\n", one_line(name)),
-        None => write!(text, "Hello,\n\n"),
-    };
+    match name {
+        Some(name) => text.push_str(&format!("Dear {},\n\n", one_line(name))),
+        None => text.push_str("Hello,\n\n"),
+    }
     let number = order.number;
-    let _ = match about.kind {
-        MailKind::Confirmed if order.method == PaymentMethod::CashOnDelivery => write!(
-            text,
-            "thank you for your order {number}. It is confirmed; please pay {total} when it arrives.\n"
-        ),
-        MailKind::Confirmed => write!(text, "thank you for your order {number}. It is paid and confirmed.\n"),
-        MailKind::Shipped => write!(text, "your order {number} has left our house.\n"),
-        MailKind::Cancelled if order.paid_online() => write!(
-            text,
-            "your order {number} is cancelled. Whatever you have paid is given back, the way you paid it.\n"
-        ),
-        MailKind::Cancelled => write!(text, "your order {number} is cancelled. There is nothing to pay.\n"),
+    let opening = match about.kind {
+        MailKind::Confirmed if order.method == PaymentMethod::CashOnDelivery => {
+            format!("thank you for your order {number}. It is confirmed; please pay {total} when it arrives.")
+        }
+        MailKind::Confirmed => format!("thank you for your order {number}. It is paid and confirmed."),
+        MailKind::Shipped => format!("your order {number} has left our house."),
+        MailKind::Cancelled if order.paid_online() => {
+            format!("your order {number} is cancelled. Whatever you have paid is given back, the way you paid it.")
+        }
+        MailKind::Cancelled => format!("your order {number} is cancelled. There is nothing to pay."),
         MailKind::Refunded => {
             let back = Money::new(about.amount, total.currency);
-            write!(
-                text,
-                "we have given back {back} for your order {number}, the way you paid. Banks may take some days to show it.\n"
+            format!(
+                "we have given back {back} for your order {number}, the way you paid. Banks may take some days to show it."
             )
         }
     };
-    text.push('\n');
+    text.push_str(&opening);
+    text.push_str("\n\n");
     for line in &order.lines {
         let sum = line.price.times(line.quantity).unwrap_or(line.price);
         let _ = writeln!(
@@ -151,7 +149,7 @@ pub fn text(about: &About, order: &Order, shop: &str) -> String {
         };
         let _ = write!(text, "\n{heading}\n{}", place(address));
     }
-    let _ = write!(text, "\nWith kind regards,\n{shop}\n");
+    let _ = writeln!(text, "\nWith kind regards,\n{shop}");
     text
 }
 
