@@ -29,6 +29,7 @@ pub struct ForgotPassword {
 #[serde(rename_all = "camelCase")]
 pub struct MailOnItsWay {
     /// For people.
+    #[schemars(example = &"If there is an account with this address, a mail with a link is on its way.")]
     pub message: String,
 }
 
@@ -37,6 +38,7 @@ pub struct MailOnItsWay {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResetPassword {
     /// What the mail's link holds as `token`.
+    #[schemars(example = &"prt_k3Zr0yTq5nXw1uVb8cLm2dPe7fGh4jSa6tYo9iQxW0E")]
     pub token: String,
     /// The new password: from the configured minimum (8) to 128 characters.
     #[serde(alias = "new_password")]
@@ -56,6 +58,7 @@ pub struct OpenSession {
     /// When it ends, unless it is used before.
     pub expires_at: Time,
     /// With what it was begun, e.g. `Firefox on Linux`; null when that is not known.
+    #[schemars(example = &"Firefox on Linux")]
     pub device: Option<String>,
     /// Whether it is the session of who asks.
     pub current: bool,
