@@ -1,15 +1,19 @@
 //! Identity: customers, guests and staff, their credentials and sessions.
 //!
 //! Owns `identity_user`, `identity_session`, `identity_refresh`, `identity_ended`, `identity_merge`, `identity_attempt`,
-//! `identity_try`, `identity_mail` and `identity_reset`. Tells `UserRegistered`; listens to nobody. Asks cart to merge a guest's cart and orders to
-//! hand over a guest's orders.
+//! `identity_try`, `identity_mail`, `identity_reset`, `identity_word` and `identity_key`. Tells `UserRegistered`;
+//! listens to nobody. Asks cart to merge a guest's cart and orders to hand over a guest's orders.
 //!
 //! What always holds:
 //!
 //! - a password is stored as its Argon2id hash only (bcrypt's, from another system, until the next sign-in); a refresh
 //!   token and the token of a mail as their SHA-256 only;
 //! - no two users have the same username or e-mail address, however it is spelled;
-//! - a role is given by [`create_admin`] and [`ensure_first_admin`] only, never by a registration;
+//! - a role is given by administrators, [`create_admin`] and [`ensure_first_admin`] only, never by a registration; another
+//!   role ends the sessions that were begun with the old one, and there is always somebody who is an administrator;
+//! - a user is found under the words that `domain/search.rs` makes of them, and under no others;
+//! - an API key is stored as its SHA-256 only, and shown once;
+//! - what staff do to others' accounts, roles, keys and sessions is recorded in the transaction that does it;
 //! - unknown account and wrong password get the same answer after the same work, and so does the wish for a new one;
 //! - a new password ends the sessions that were begun with the old one;
 //! - a refresh token that comes back after its time ends its session;

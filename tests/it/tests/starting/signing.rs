@@ -56,15 +56,25 @@ async fn keys_rotate_while_the_shop_is_open() {
     assert_eq!(public(&visitor).await, [next.clone(), kid(&old)]);
     assert_eq!(status(&visitor, &old).await, 200);
     let said = succeeds(&process.run(&["keys", "list"]));
-    let line = |kid: &str| said.lines().find(|line| line.starts_with(kid)).unwrap_or_else(|| panic!("{said}"));
-    assert!(line(&next).contains("EdDSA  signs  #") && line(&kid(&old)).contains("believed until"), "{said}");
+    let line = |kid: &str| {
+        said.lines()
+            .find(|line| line.starts_with(kid))
+            .unwrap_or_else(|| panic!("{said}"))
+    };
+    assert!(
+        line(&next).contains("EdDSA  signs  #") && line(&kid(&old)).contains("believed until"),
+        "{said}"
+    );
 
     // A restart finds the same keys.
     let new = guest(&visitor).await;
     process.restart().await;
     let visitor = visitor.afresh();
     assert_eq!([status(&visitor, &old).await, status(&visitor, &new).await], [200, 200]);
-    let mode = std::fs::metadata(Path::new(&data(&folder)).join("keys.toml")).expect("keys").permissions().mode();
+    let mode = std::fs::metadata(Path::new(&data(&folder)).join("keys.toml"))
+        .expect("keys")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 
     // A key that leaked is believed no more, by the servers and by the file.
@@ -86,13 +96,19 @@ async fn keys_rotate_while_the_shop_is_open() {
 async fn keys_of_the_settings_rotate_by_the_settings() {
     let folder = folder();
     let data = data(&folder);
-    let (one, other) = ("the first secret of a shop: long enough", "the second secret of it: also long enough");
+    let (one, other) = (
+        "the first secret of a shop: long enough",
+        "the second secret of it: also long enough",
+    );
     let mut process = Process::start(options(&data, &[("JWT_SECRET", one)], &[]));
     process.wait_ready().await;
     let visitor = Client::connect(&process.base_url()).await;
     let before = guest(&visitor).await;
     assert!(public(&visitor).await.is_empty());
-    fails(&process.run(&["keys", "rotate"]), &["secrets.jwt_secret", "secrets.former_jwt_secrets"]);
+    fails(
+        &process.run(&["keys", "rotate"]),
+        &["secrets.jwt_secret", "secrets.former_jwt_secrets"],
+    );
     assert!(process.terminate().await.success());
 
     let overlap = [("JWT_SECRET", other), ("IRONMONGER_SECRETS_FORMER_JWT_SECRETS", one)];
@@ -100,14 +116,20 @@ async fn keys_of_the_settings_rotate_by_the_settings() {
     process.wait_ready().await;
     let visitor = Client::connect(&process.base_url()).await;
     let after = guest(&visitor).await;
-    assert_eq!([status(&visitor, &before).await, status(&visitor, &after).await], [200, 200]);
+    assert_eq!(
+        [status(&visitor, &before).await, status(&visitor, &after).await],
+        [200, 200]
+    );
     assert_ne!(kid(&before), kid(&after));
     assert!(process.terminate().await.success());
 
     let mut process = Process::start(options(&data, &overlap[..1], &[]));
     process.wait_ready().await;
     let visitor = Client::connect(&process.base_url()).await;
-    assert_eq!([status(&visitor, &before).await, status(&visitor, &after).await], [401, 200]);
+    assert_eq!(
+        [status(&visitor, &before).await, status(&visitor, &after).await],
+        [401, 200]
+    );
 }
 
 #[test]
@@ -117,15 +139,30 @@ fn a_key_that_others_may_have_is_not_replaced_behind_their_backs() {
     let key = "00112233445566778899aabbccddeeff".repeat(2);
     let env = [("IRONMONGER_SECRETS_SIGNING_KEY", key.as_str())];
     let rotate = ["keys", "rotate", "--data", &data];
-    fails(&run(&rotate, &env), &["secrets.signing_key", "secrets.former_signing_keys", "--here"]);
+    fails(
+        &run(&rotate, &env),
+        &["secrets.signing_key", "secrets.former_signing_keys", "--here"],
+    );
     assert!(!Path::new(&data).join("keys.toml").exists());
     let said = succeeds(&run(&["keys", "rotate", "--here", "--data", &data], &env));
     let listed = succeeds(&run(&["keys", "list", "--data", &data], &env));
     assert!(listed.contains(made(&said)) && listed.lines().count() == 2, "{listed}");
     // A key that is set anew is the one that signs.
     let other = "ffeeddccbbaa99887766554433221100".repeat(2);
-    let listed = succeeds(&run(&["keys", "list", "--data", &data], &[("IRONMONGER_SECRETS_SIGNING_KEY", &other)]));
-    assert!(listed.lines().next().is_some_and(|line| line.contains("IRONMONGER_SECRETS_SIGNING_KEY")), "{listed}");
+    let listed = succeeds(&run(
+        &["keys", "list", "--data", &data],
+        &[("IRONMONGER_SECRETS_SIGNING_KEY", &other)],
+    ));
+    assert!(
+        listed
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("IRONMONGER_SECRETS_SIGNING_KEY")),
+        "{listed}"
+    );
     let former = [("IRONMONGER_SECRETS_FORMER_SIGNING_KEYS", "short")];
-    fails(&run(&["keys", "list", "--data", &data], &former), &["secrets.former_signing_keys"]);
+    fails(
+        &run(&["keys", "list", "--data", &data], &former),
+        &["secrets.former_signing_keys"],
+    );
 }
