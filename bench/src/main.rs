@@ -109,6 +109,8 @@ enum Topic {
     Costs,
     /// 1,000 products against 100,000
     Sizes,
+    /// Search and count 100,000 products
+    Search,
     /// A process for each part
     Split,
     /// SIGKILL under load
@@ -118,7 +120,7 @@ enum Topic {
 impl Options {
     fn wants(&self, topic: Topic) -> bool {
         match self.only.is_empty() {
-            true => !(self.quick && matches!(topic, Topic::Sizes | Topic::Split)),
+            true => !(self.quick && matches!(topic, Topic::Sizes | Topic::Search | Topic::Split)),
             false => self.only.contains(&topic),
         }
     }

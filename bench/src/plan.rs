@@ -27,6 +27,10 @@ const SMALL_CROWD: usize = 8;
 /// Products of the usual and of the big catalogue.
 const PRODUCTS: usize = 1_000;
 const PRODUCTS_MANY: usize = 100_000;
+/// How many search at once where the aim for searches is.
+const SEARCHERS: usize = 16;
+/// The longest that a search may take but for one in a hundred.
+const SEARCH_P99_MS: f64 = 20.0;
 /// Starts of which the median is taken.
 const STARTS: usize = 5;
 /// How long a process may calm down before its memory counts as idle.
@@ -65,6 +69,9 @@ pub async fn run(options: &Options) -> Result<Report> {
         bench.engine(engine).await?;
         if options.wants(Topic::Sizes) {
             bench.sizes(engine).await?;
+        }
+        if options.wants(Topic::Search) {
+            bench.search(engine).await?;
         }
         if options.wants(Topic::Split) {
             bench.split(engine).await?;
@@ -375,6 +382,46 @@ impl Bench<'_> {
         drop(crowds);
         few.fleet.terminate().await;
         many.fleet.terminate().await;
+        Ok(())
+    }
+
+    /// Searches and counts of many products: no two the same, so that nothing is answered again.
+    async fn search(&mut self, engine: Engine) -> Result<()> {
+        let name = engine.name();
+        tell(format!(
+            "{name}: searches of {} products",
+            grouped(PRODUCTS_MANY as f64)
+        ));
+        let mut shop = Shop::open(engine, &self.server, PRODUCTS_MANY, Shape::One).await?;
+        let mut shoppers = shop.shoppers(SEARCHERS).await?;
+        let began = std::time::Instant::now();
+        shoppers[0].wait_for_index(PRODUCTS_MANY).await?;
+        let waited = Row::new(
+            name,
+            "first index, 100 000 products",
+            began.elapsed().as_secs_f64(),
+            "s",
+        );
+        self.add(waited.noted("after the first answer"));
+        for (errand, what) in [(Errand::Search, "search, p99"), (Errand::Facets, "facets, p99")] {
+            let mut rounds = Vec::new();
+            for _ in 0..self.options.rounds() {
+                rounds.push(load::run(&mut shoppers, &errand, self.options.span()).await?);
+            }
+            let summary = Summary::of(&rounds);
+            let mut row = Row::rate(name, what, SEARCHERS, &summary);
+            (row.value, row.unit) = (summary.p99_ms, "ms");
+            let row = row.noted(format!("at {}/s", grouped(summary.rate)));
+            self.add(if errand == Errand::Search {
+                row.aims(Aim::AtMost(SEARCH_P99_MS))
+            } else {
+                row
+            });
+        }
+        let busy = resident_mib(shop.fleet.process("gateway").id());
+        self.add(Row::new(name, "memory, after searches", busy, "MiB"));
+        drop(shoppers);
+        shop.fleet.terminate().await;
         Ok(())
     }
 

@@ -13,6 +13,8 @@ const ADDS_PER_CART: u32 = 400;
 const PRODUCTS_PER_CART: usize = 3;
 /// How often an order that is not confirmed yet is looked at.
 const LOOKS_MAX: u32 = 200;
+/// How often it is looked whether an index is whole.
+const INDEX_LOOKS_MAX: u32 = 1_500;
 /// The password of every account of the bench.
 pub const PASSWORD: &str = "correct horse battery staple";
 
@@ -25,6 +27,10 @@ pub enum Errand {
     Read,
     /// Reads the first 20 products.
     List,
+    /// Searches for two or three words, in every third search with a typo, in every third with a beginning.
+    Search,
+    /// Counts what a word finds, by every facet.
+    Facets,
     /// Puts a piece into the cart.
     Add,
     /// Signs in with a password.
@@ -131,6 +137,16 @@ impl Shopper {
                 let answer = self.connection.call(Request::get("/api/products?limit=20")).await?;
                 wanted(&answer, &[200]).map(drop)
             }
+            Errand::Search => {
+                let search = self.search();
+                let path = format!("/api/products/search?q={search}&minPrice=0.{:02}", self.turns % 100);
+                wanted(&self.connection.call(Request::get(&path)).await?, &[200]).map(drop)
+            }
+            Errand::Facets => {
+                let search = self.search();
+                let path = format!("/api/products/facets?q={search}&minPrice=1.{:02}", self.turns % 100);
+                wanted(&self.connection.call(Request::get(&path)).await?, &[200]).map(drop)
+            }
             Errand::Add => self.add_in_turn().await,
             Errand::Login => self.sign_in().await,
             Errand::Purchase => {
@@ -143,6 +159,38 @@ impl Shopper {
                 self.purchase(&catalogue.products[0]).await
             }
         }
+    }
+
+    /// Words that the bench's products have, as people type them; with a number, so that no two searches are the same.
+    fn search(&mut self) -> String {
+        const WOODS: [&str; 6] = ["ash", "beech", "hickory", "oak", "walnut", "maple"];
+        const TYPOS: [&str; 6] = ["hickroy", "walnt", "mapel", "becch", "hikcory", "walnutt"];
+        const THINGS: [&str; 8] = ["hammers", "saw", "chisel", "plane", "vice", "files", "nail", "screws"];
+        const BEGINNINGS: [&str; 8] = ["ham", "sa", "chis", "pla", "vi", "fil", "na", "scr"];
+        self.turns += 1;
+        let number = roll(&mut self.dice) % 100_000;
+        let at = |words: &[&'static str]| words[(number / 7) as usize % words.len()];
+        match self.turns % 3 {
+            0 => format!("{}+{}+{number}", at(&WOODS), at(&THINGS)),
+            1 => format!("{}+{}", at(&TYPOS), at(&THINGS)),
+            _ => format!("{}+joiners+{}", at(&WOODS), at(&BEGINNINGS)),
+        }
+    }
+
+    /// Waits until so many products are found.
+    ///
+    /// # Errors
+    /// They are not within some minutes.
+    pub async fn wait_for_index(&mut self, products: usize) -> Result<()> {
+        let whole = format!("{{\"count\":{products},");
+        for _ in 0..INDEX_LOOKS_MAX {
+            let answer = self.connection.call(Request::get("/api/products/facets")).await?;
+            if answer.status == 200 && answer.body.starts_with(whole.as_bytes()) {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        bail!("the index does not have {products} products")
     }
 
     async fn add_in_turn(&mut self) -> Result<()> {
@@ -235,10 +283,14 @@ fn wanted<'a, 'b>(answer: &'a Answer<'b>, statuses: &[u16]) -> Result<&'a Answer
 
 /// One of `all`, by a xorshift of Marsaglia's: cheap, and the same in every run.
 fn draw<'a>(dice: &mut u64, all: &'a [String]) -> &'a str {
+    &all[(roll(dice) % all.len() as u64) as usize]
+}
+
+fn roll(dice: &mut u64) -> u64 {
     *dice ^= *dice << 13;
     *dice ^= *dice >> 7;
     *dice ^= *dice << 17;
-    &all[(*dice % all.len() as u64) as usize]
+    *dice
 }
 
 #[cfg(test)]
