@@ -13,6 +13,9 @@ use testkit::{Client, Engine, ProductFile, Shape, Shop, shared_data, until};
 
 /// What an import of any size may take of memory, in kilobytes.
 const MEMORY_MAX_KB: u64 = 200 << 10;
+/// What an export of any size may take of memory, in kilobytes; the program itself apart, which is large when it is
+/// built for tests.
+const EXPORT_MEMORY_MAX_KB: u64 = 100 << 10;
 /// How often a running process is looked at; its highest mark only grows.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -362,8 +365,13 @@ async fn what_is_no_product_file_changes_nothing() {
 
 /// What a process took of memory at the most so far, in kilobytes; none when it is gone.
 fn memory_kb(id: u32) -> Option<u64> {
+    status_kb(id, "VmHWM:")
+}
+
+/// What the system says of a process under this name.
+fn status_kb(id: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
@@ -405,6 +413,8 @@ async fn a_long_file_needs_little_memory() {
     assert!(said.starts_with(&format!("{count} products created")), "{said}");
     assert!(most > 0 && most <= MEMORY_MAX_KB, "{} MB", most >> 10);
 
+    exports_need_little_memory(&data, &path, count).await;
+
     let mut shop = Shop::start(Shape::One, Engine::Sqlite, &[]).await;
     let said = imported(&beside(&mut shop, &path, &[]));
     assert!(said.starts_with(&format!("{count} products created")), "{said}");
@@ -421,4 +431,197 @@ async fn a_long_file_needs_little_memory() {
         .is(200);
     let sku = text(&found[0]["variants"][0], "sku").to_owned();
     buy_and_refund(&shop, &sku).await;
+}
+
+/// The whole catalogue comes out in little memory, and going in again it changes nothing.
+async fn exports_need_little_memory(data: &Path, file: &Path, count: u64) {
+    let exported = file.with_file_name("export.csv");
+    let (data, exported) = (data.to_str().expect("a path"), exported.to_str().expect("a path"));
+    let started = std::time::Instant::now();
+    let mut child = Command::new(binary())
+        .args(["export", exported, "--data", data])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let (mut most, mut looks) = (0, tokio::time::interval(LOOK_EVERY));
+    while child.try_wait().expect("it can be waited for").is_none() {
+        most = most.max(status_kb(child.id(), "RssAnon:").unwrap_or_default());
+        looks.tick().await;
+    }
+    assert!(child.wait().expect("it has ended").success());
+    println!(
+        "{count} products out in {:.1} s and {} MB",
+        started.elapsed().as_secs_f64(),
+        most >> 10
+    );
+    assert!(most > 0 && most <= EXPORT_MEMORY_MAX_KB, "{} MB", most >> 10);
+    let said = imported(&run(&["import", exported, "--dry-run", "--data", data], &[]));
+    assert!(
+        said.starts_with(&format!(
+            "0 products would be created, 0 updated, {count} are unchanged"
+        )),
+        "{said}"
+    );
+}
+
+/// What the shop has, whole: its export, and the ledger of some of its products.
+async fn whole(shop: &Shop) -> (String, Vec<Value>) {
+    let exported = shop.admin.get("/api/products/export").send().await;
+    assert_eq!(exported.status, 200);
+    let found = shop.admin.get("/api/products?limit=50&sort=name").send().await.is(200);
+    let mut ledgers = Vec::new();
+    for product in list(&found) {
+        let path = format!("/api/products/{}/stock/ledger", text(product, "id"));
+        let moved = shop.admin.get(&path).send().await.is(200);
+        let what = |moved: &Value| json!([moved["kind"], moved["quantity"], moved["stock"], moved["reserved"]]);
+        ledgers.push(list(&moved).iter().map(what).collect::<Value>());
+    }
+    (exported.text(), ledgers)
+}
+
+/// An import whose process is killed half-way, and one that nobody disturbed.
+async fn killed(engine: Engine) {
+    let count = 8_000;
+    let mut csv = Vec::new();
+    std::io::copy(&mut ProductFile::of(count), &mut csv).expect("memory");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = file(&folder, "many.csv", &csv);
+    let mut calm = Shop::start(Shape::One, engine, &[]).await;
+    imported(&beside(&mut calm, &path, &[]));
+
+    let mut shop = Shop::start(Shape::One, engine, &[]).await;
+    let (admin, body) = (shop.admin.afresh(), csv.clone());
+    let sending = serve::spawn(async move {
+        let call = admin.call(http::Method::POST, "/api/products/import");
+        // Its answer dies with the process.
+        let _ = call.body("text/csv", body).unchecked().try_send().await;
+    });
+    let running = until("some of it is in", || async {
+        let imports = shop.admin.get("/api/products/import").send().await.is(200);
+        let one = list(&imports).first().cloned();
+        one.filter(|one| one["created"].as_u64() > Some(0))
+    })
+    .await;
+    shop.fleet.process("gateway").kill9();
+    sending.await.expect("it ends");
+    assert_eq!(running["state"], "running", "it was killed half-way");
+    shop.fleet.process("gateway").restart().await;
+    shop.admin = shop.admin.afresh();
+    let import = format!("/api/products/import/{}", text(&running, "id"));
+    let done = until("the import has ended", || async {
+        let report = shop.admin.get(&import).send().await.is(200);
+        if report["state"] == "done" {
+            Ok(report)
+        } else {
+            Err(report)
+        }
+    })
+    .await;
+    let figures = ["created", "updated", "unchanged", "leftOut", "rejectedRows"].map(|name| done[name].as_u64());
+    assert_eq!(figures, [Some(count), Some(0), Some(0), Some(0), Some(0)], "{done}");
+    assert_eq!(whole(&shop).await, whole(&calm).await);
+    let said = imported(&beside(&mut shop, &path, &[]));
+    assert!(
+        said.starts_with(&format!("0 products created, 0 updated, {count} unchanged")),
+        "{said}"
+    );
+    shop.balances();
+
+    // And all of it goes again.
+    let undone = shop.admin.post(&format!("{import}/undo"), json!({})).send().await;
+    assert!(undone.status == 200 || undone.status == 202, "{}", undone.text());
+    let undone = until("the import is undone", || async {
+        let report = shop.admin.get(&import).send().await.is(200);
+        if report["state"] == "undone" {
+            Ok(report)
+        } else {
+            Err(report)
+        }
+    })
+    .await;
+    assert_eq!(undone["undo"]["restored"].as_u64(), Some(count));
+    assert_eq!(
+        shop.visitor.afresh().get("/api/products").send().await.is(200),
+        json!([])
+    );
+    shop.balances();
+}
+
+#[tokio::test]
+async fn a_killed_import_goes_on_on_sqlite() {
+    killed(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_killed_import_goes_on_on_postgres() {
+    killed(Engine::Postgres).await;
+}
+
+/// The command line: foresee, import, take back; rejected rows and exports as files.
+#[tokio::test]
+async fn the_command_line_foresees_takes_back_and_exports() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("a path");
+    let command = |args: &[&str]| run(&[args, &["--data", data]].concat(), &[]);
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    file(
+        &folder,
+        "old.csv",
+        b"Handle,Title,Variant Price,Variant Inventory Qty\ntongs,Tongs,9.50,4\n",
+    );
+    file(
+        &folder,
+        "new.csv",
+        b"Handle,Title,Variant Price,Variant Inventory Qty\ntongs,Tongs,12,4\nawl,Awl,3,1\nsaw,Saw,\"3,50\",1\n",
+    );
+    imported(&command(&["import", &at("old.csv")]));
+    imported(&command(&["export", &at("before.csv")]));
+    let foreseen = command(&["import", &at("new.csv"), "--dry-run"]);
+    let said = out(&foreseen);
+    assert_eq!(foreseen.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("1 products would be created, 1 updated, 0 are unchanged"),
+        "{said}"
+    );
+    assert!(
+        said.contains("tongs: price of TONGS 9.50 → 12.00") && said.contains("awl: new"),
+        "{said}"
+    );
+    assert!(
+        said.contains("line 4: Variant Price: (3,50) is no price such as 9.99; write 3.50"),
+        "{said}"
+    );
+
+    let done = command(&["import", &at("new.csv"), "--rejected", &at("rejected.csv")]);
+    let said = out(&done);
+    assert!(said.starts_with("1 products created, 1 updated, 0 unchanged"), "{said}");
+    let id = said
+        .lines()
+        .find_map(|line| line.strip_prefix("To take it back: ironmonger import --undo "));
+    let id = id.expect("how to take it back").to_owned();
+    let rejected = std::fs::read_to_string(at("rejected.csv")).expect("a file");
+    assert!(
+        rejected.contains("Import Error") && rejected.contains("saw,Saw,\"3,50\",1,\"line 4"),
+        "{rejected}"
+    );
+    file(&folder, "mended.csv", rejected.replace("\"3,50\"", "3.50").as_bytes());
+    let said = imported(&command(&["import", &at("mended.csv"), &at("mended.csv")]));
+    assert!(
+        said.contains("1 products created") && said.contains("1 unchanged"),
+        "{said}"
+    );
+
+    let said = imported(&command(&["import", "--undo", &id]));
+    assert!(said.starts_with("2 products are again what they were."), "{said}");
+    imported(&command(&["export", &at("after.csv"), "--category", "General"]));
+    let (before, after) = (at("before.csv"), at("after.csv"));
+    let read = |path: &str| std::fs::read_to_string(path).expect("a file");
+    let after: String = read(&after)
+        .lines()
+        .filter(|line| !line.starts_with("saw,"))
+        .fold(String::new(), |all, line| all + line + "\r\n");
+    assert_eq!(after, read(&before));
+    let said = out(&command(&["export", "--status", "draft"]));
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
