@@ -321,11 +321,15 @@ impl Text {
         after: Option<&After>,
         dialect: Dialect,
     ) {
-        let keys = "SELECT l.number, l.price_low, l.name_key FROM ";
-        let _ = write!(self.sql, "SELECT number, price_low, name_key FROM ({keys}");
+        // The name only where it sorts: without it the other indexes hold all that is asked of them.
+        let name = if order == Order::Name { ", name_key" } else { "" };
+        let _ = write!(
+            self.sql,
+            "SELECT number, price_low{name} FROM (SELECT l.number, l.price_low{} FROM ",
+            name.replace(' ', " l.")
+        );
         if branch.gathered {
-            self.sql
-                .push_str("(SELECT number, draft, price_low, name_key FROM catalog_listing l");
+            let _ = write!(self.sql, "(SELECT number, draft, price_low{name} FROM catalog_listing l");
         } else {
             self.sql.push_str("catalog_listing l");
         }
