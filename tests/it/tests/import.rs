@@ -13,6 +13,9 @@ use testkit::{Client, Engine, ProductFile, Shape, Shop, shared_data, until};
 
 /// What an import of any size may take of memory, in kilobytes.
 const MEMORY_MAX_KB: u64 = 200 << 10;
+/// What a whole server may take while products come in by thousands, in kilobytes: its search index grows meanwhile, of
+/// which pages count that are files of its own.
+const SERVER_MEMORY_MAX_KB: u64 = 400 << 10;
 /// What an export of any size may take of memory, in kilobytes; the program itself apart, which is large when it is
 /// built for tests.
 const EXPORT_MEMORY_MAX_KB: u64 = 100 << 10;
@@ -420,7 +423,7 @@ async fn a_long_file_needs_little_memory() {
     assert!(said.starts_with(&format!("{count} products created")), "{said}");
     let most = memory_kb(shop.fleet.process("gateway").id()).expect("it runs");
     println!("{count} products beside a server of {} MB", most >> 10);
-    assert!(most <= MEMORY_MAX_KB, "{} MB", most >> 10);
+    assert!(most <= SERVER_MEMORY_MAX_KB, "{} MB", most >> 10);
     // It goes on selling out of the full shelves. Idle connections were closed meanwhile, while nobody here looked.
     (shop.visitor, shop.admin) = (shop.visitor.afresh(), shop.admin.afresh());
     let found = shop
