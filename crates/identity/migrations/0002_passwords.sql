@@ -7,6 +7,7 @@ CREATE INDEX identity_user_bcrypt ON identity_user (bcrypt_cost) WHERE bcrypt_co
 -- no more of the browser than that.
 ALTER TABLE identity_session ADD COLUMN device TEXT;
 CREATE INDEX identity_session_of ON identity_session (user_id, id);
+DROP INDEX identity_session_user;
 
 -- Mails to be sent; a row goes when its mail has been handed over. `user_id` is null where somebody asked for an account
 -- that is not there: such a row makes the answers alike, and is dropped.
