@@ -43,13 +43,15 @@ pub(crate) fn proxy(
         .map(|(_, name)| (*name, deps.peers.peer(name)))
         .collect();
     let peers = Arc::new(peers);
-    let keys = deps.keys.clone();
+    let (keys, stop) = (deps.keys.clone(), deps.stop.clone());
     service_fn(move |request: Request| {
-        let (peers, keys) = (peers.clone(), keys.clone());
+        let (peers, keys, stop) = (peers.clone(), keys.clone(), stop.clone());
         async move {
             let peer = service_of(request.uri().path()).and_then(|name| peers.get(name));
             Ok(match peer {
-                Some(peer) => answered(&keys, peer, request).await,
+                // Streams of this process end by themselves, and say why.
+                Some(peer) if peer.is_local() => answered(&keys, peer, request).await,
+                Some(peer) => serve::until_stopped(&stop, answered(&keys, peer, request).await),
                 None => chassis::unknown().await.into_response(),
             })
         }

@@ -56,7 +56,7 @@ pub use revoked::{ACCESS_LIFETIME_MAX, Revoked};
 pub use routes::{Declared, Given, Rights, Route, Routes, SchemaOf};
 pub use sessions::follow_ended_sessions;
 pub use spawn::spawn;
-pub use sse::{EVENT_STREAM, Frame, event_stream, last_event_id};
+pub use sse::{EVENT_STREAM, Frame, event_stream, last_event_id, until_stopped};
 pub use supervisor::{BindFault, Bound, bind, run};
 pub use tls::{Tls, TlsFault};
 pub use tokens::{Claims, Holder, Keys, Secret, Signer, TokenFault};

@@ -98,6 +98,17 @@ pub fn event_stream(deps: &Deps, who: &Who, frames: impl Stream<Item = Frame> + 
     response
 }
 
+/// An answer of another process; if it is a stream, it ends when this process does, of which its source knows nothing.
+pub fn until_stopped(stop: &Stop, response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != EVENT_STREAM) {
+        return response;
+    }
+    let stop = stop.clone();
+    let stopped = Box::pin(async move { stop.stopped().await });
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(stopped)))
+}
+
 enum State {
     New,
     Running,
@@ -185,6 +196,18 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_stream_of_another_process_ends_with_this_one() {
+        let stop = Stop::new();
+        let endless = futures_util::stream::once(async { Ok::<_, Infallible>(Bytes::from("data: 1\n\n")) })
+            .chain(futures_util::stream::pending());
+        let answer = ([(header::CONTENT_TYPE, EVENT_STREAM)], Body::from_stream(endless)).into_response();
+        let mut body = until_stopped(&stop, answer).into_body().into_data_stream();
+        assert!(body.next().await.is_some());
+        stop.stop();
+        assert!(body.next().await.is_none());
+    }
 
     #[test]
     fn a_frame_stays_one_frame() {
