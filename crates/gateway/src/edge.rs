@@ -76,8 +76,8 @@ impl Edge {
 struct About {
     began: Instant,
     origin: Option<HeaderValue>,
-    /// Nothing under `/api/auth/` is timed: time may tell of secrets.
-    timed: bool,
+    /// Whether it is about secrets: such answers are neither timed, nor compressed, nor kept.
+    secret: bool,
     known: Option<Known>,
     client: Option<IpAddr>,
     class: Class,
@@ -118,7 +118,7 @@ impl Edge {
         About {
             began: now(),
             origin: request.headers().get(header::ORIGIN).cloned(),
-            timed: !path.starts_with("/api/auth/"),
+            secret: path.starts_with("/api/auth/") || known.is_some_and(|known| known.secret),
             client: peer.map(|peer| self.proxies.client(peer.0.ip(), request.headers())),
             class: Class::of(method, known.is_some_and(|known| known.sign_in)),
             slow: request.extensions().get::<Slow>().cloned(),
@@ -173,7 +173,7 @@ impl Edge {
         };
         self.tell(about, &mut request, who, &cx);
         // 6. Compression stands inside the headers of `dress`, so that these are the same for all answers.
-        let response = compress::run(&self.encoded, request, next).await;
+        let response = compress::run(&self.encoded, about.secret, request, next).await;
         let slow = about.slow.as_ref().is_some_and(Slow::was);
         (if slow { too_slow() } else { response }, cx, left)
     }
@@ -209,7 +209,7 @@ impl Edge {
     fn tell(&self, about: &About, request: &mut Request, who: Who, cx: &Cx) {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let public = about.known.is_some_and(|known| known.public);
-        let caching = Caching::of(request.uri().path(), reads, public, who.0.is_some());
+        let caching = Caching::of(about.secret, reads, public, who.0.is_some());
         let extensions = request.extensions_mut();
         if let Some(client) = about.client {
             extensions.insert(CallerAt(client));
@@ -238,7 +238,7 @@ impl Edge {
         }
         self.cors.permit(about.origin.as_ref(), out);
         let ms = about.began.elapsed().as_secs_f64() * 1e3;
-        if about.timed
+        if !about.secret
             && let Ok(value) = HeaderValue::try_from(format!("total;dur={ms:.3}"))
         {
             out.insert(SERVER_TIMING, value);

@@ -17,6 +17,8 @@ pub(crate) struct Known {
     pub(crate) path: &'static str,
     /// Whether it is read without a token, the same for all.
     pub(crate) public: bool,
+    /// Whether it answers with secrets, under whichever of its addresses.
+    pub(crate) secret: bool,
     /// Whether passwords are tried or accounts are made here.
     pub(crate) sign_in: bool,
     /// Whether it takes a file or somebody else's text, as it is.
@@ -35,6 +37,7 @@ fn of(route: &Declared) -> Known {
     Known {
         path: route.path,
         public: route.method == Method::GET && route.rights == Rights::Anyone,
+        secret: route.path.starts_with("/auth/"),
         sign_in: is_sign_in(route),
         raw: !route.takes_text.is_empty() || route.path.contains("/webhooks/"),
         time: route.time,

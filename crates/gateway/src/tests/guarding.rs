@@ -120,6 +120,7 @@ async fn attempts_to_sign_in_are_few_whatever_the_spelling() {
         let answer = town.from("203.0.113.1", "POST", path, &[]).await;
         assert_eq!(answer.headers()["ratelimit-policy"], "\"sign-ins\";q=1;w=60", "{path}");
         assert_eq!(answer.status() == 429, at > 0, "{path}");
+        assert!(!answer.headers().contains_key("server-timing"), "{path} tells no times");
     }
     let guest = town.from("203.0.113.1", "POST", "/api/auth/guest", &[]).await;
     assert_eq!(guest.headers()["ratelimit-policy"], "\"writes\";q=3;w=60");
