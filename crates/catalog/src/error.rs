@@ -36,10 +36,10 @@ pub enum Error {
     #[error("no category {0}")]
     NoSuchCategory(String),
     /// Categories at these paths have the name.
-    #[error("several categories have this name: {}", .0.join(", "))]
+    #[error("several categories have this name; write the path of one: {}", .0.join("; "))]
     SeveralCategories(Vec<String>),
     /// The tree is full.
-    #[error("there are {} categories already", crate::domain::CATEGORIES_MAX)]
+    #[error("the shop has {} categories already, which is all it can have", crate::domain::CATEGORIES_MAX)]
     TooManyCategories,
     /// A category with this name stands at the same place.
     #[error("there is a category {0} already")]

@@ -128,11 +128,11 @@ impl Jobs {
 
     /// Throws away what is left of files that nobody needs any more.
     pub(super) async fn drop_pieces(&self) -> Result<(), Error> {
-        while self
-            .write(|tx| Ok(rows::drop_pieces(tx, pieces::DROPPED_AT_ONCE)?))
-            .await?
-            > 0
-        {}
+        // Asked first: a write, even of nothing, would make answers stale that are kept until the next commit.
+        while self.db.read(|tx| Ok::<_, Error>(rows::has_old_pieces(tx)?)).await? {
+            self.write(|tx| Ok(rows::drop_pieces(tx, pieces::DROPPED_AT_ONCE)?))
+                .await?;
+        }
         Ok(())
     }
 
@@ -417,6 +417,11 @@ pub(super) fn refusal(fault: &Error) -> Option<String> {
         // Entries that mean the same product, or somebody who changes it all the time.
         Error::Store(store::Error::Conflict) => Some("somebody else changed the product at the same time".into()),
         Error::SkuTaken(_) | Error::HandleTaken(_) | Error::StockReserved { .. } => Some(fault.to_string()),
+        Error::SeveralCategories(_) | Error::TooManyCategories => Some(fault.to_string()),
+        // What only the tree knows of a category: the rows were checked when they were read.
+        Error::Invalid(faults) => faults
+            .first()
+            .map(|fault| format!("the {} {}", fault.pointer.trim_start_matches('/'), fault.detail)),
         _ => None,
     }
 }

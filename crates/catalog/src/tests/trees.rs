@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use serde_json::{Value, json};
+use serve::Role;
 
 use super::desk::Desk;
 use super::on_both_engines;
 
-on_both_engines!(products_of_before_find_their_place);
+on_both_engines!(products_of_before_find_their_place, a_file_names_places_in_the_tree);
 
 async fn products_of_before_find_their_place(desk: Desk) {
     for (name, tags) in [("Lamp", json!(["old"])), ("Rake", json!([]))] {
@@ -35,6 +36,52 @@ async fn products_of_before_find_their_place(desk: Desk) {
     assert_eq!(
         desk.anyone("GET /products/2", Value::Null).await.body["category"],
         "General"
+    );
+}
+
+async fn a_file_names_places_in_the_tree(desk: Desk) {
+    for name in ["Home > Light", "Home > Parts", "Garden > Parts"] {
+        desk.product(json!({ "name": "x", "price": 1, "category": name })).await;
+    }
+    let file = "Handle,Title,Type,Variant Price\n\
+        one,One,light,1\n\
+        two,Two,New > Place,1\n\
+        three,Three,Parts,1\n\
+        four,Four,a > > b,1\n\
+        five,Five,,1\n";
+    for wanted in [[3, 0, 0, 2], [0, 0, 3, 2]] {
+        let (status, body) = desk
+            .send(Some(Role::Staff), "POST /products/import", "text/csv", file.into())
+            .await;
+        let report: Value = serde_json::from_slice(&body).unwrap();
+        let sums = ["created", "updated", "unchanged", "leftOut"].map(|sum| report[sum].as_u64().unwrap_or(99));
+        assert_eq!((status, sums), (200, wanted), "{report}");
+        let reasons: Vec<&str> = report["rejected"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["reason"].as_str().unwrap())
+            .collect();
+        assert!(reasons[0].contains("Home > Parts; Garden > Parts"), "{reasons:?}");
+        assert!(reasons[1].contains("the category must"), "{reasons:?}");
+    }
+    for (handle, path) in [("one", "Home > Light"), ("two", "New > Place"), ("five", "General")] {
+        let read = desk.anyone(&format!("GET /products/{handle}"), Value::Null).await;
+        assert_eq!(read.body["categoryPath"], path, "{handle}");
+    }
+    // What goes out comes in again just so, also after a branch was renamed.
+    desk.clerk("PATCH /categories/home", json!({ "name": "House" })).await;
+    let (_, export) = desk
+        .send(Some(Role::Staff), "GET /products/export", "text/csv", "".into())
+        .await;
+    let (_, body) = desk
+        .send(Some(Role::Staff), "POST /products/import", "text/csv", export.into())
+        .await;
+    let report: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (&report["unchanged"], &report["updated"], &report["created"]),
+        (&json!(6), &json!(0), &json!(0)),
+        "{report}"
     );
 }
 
