@@ -117,6 +117,7 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
             Route::post("/orders/{id}/mails/retry", mails::retry)
                 .rights(Rights::May(serve::ORDERS_WRITE))
                 .param("id", order_id)
+                .takes::<Nothing>()
                 .gives::<Vec<OrderMail>>(200)
                 .refuses(&[(404, "not_found")])
                 .tells("Send again what was given up", "Mails that were given up are tried again. Answers all of them."),

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::store::Stored;
+use ::store::{Answered, Once, Stored};
 use api::Ref;
 use base::{OrderId, Time};
 use futures_util::future::join_all;
@@ -167,23 +167,31 @@ pub async fn mails(app: &App, order: Ref) -> Result<Vec<Mail>, Error> {
     app.db.read(move |tx| store::mails_of(tx, id)).await
 }
 
-/// Lets those mails of an order that were given up be tried again; answers all of them.
-pub async fn retry_mails(app: &App, cx: &Cx, clerk: &Caller, order: Ref) -> Result<Vec<Mail>, Error> {
+/// Lets those mails of an order that were given up be tried again; answers all of them. The same call again, by its
+/// key, answers them as they now stand.
+pub async fn retry_mails(
+    app: &App,
+    cx: &Cx,
+    clerk: &Caller,
+    order: Ref,
+    once: Option<Once>,
+) -> Result<Answered<Vec<Mail>>, Error> {
     let id = super::find(app, order).await?.id;
     let (by, request_id, now) = (clerk.actor(), cx.request_id().to_owned(), app.deps.clock.now());
-    app.db
-        .write(move |tx| {
-            let count = store::retry_mails(tx, id, now)?;
-            if count > 0 {
-                let deed = bus::Deed {
-                    action: "order.mails.retry",
-                    subject: &id.to_string(),
-                    before: None,
-                    after: Some(serde_json::json!({ "mails": count })),
-                };
-                bus::audit(tx, &by, &request_id, deed)?;
-            }
-            store::mails_of(tx, id)
-        })
-        .await
+    let retried = app.db.write_once(once, move |tx| {
+        let count = store::retry_mails(tx, id, now)?;
+        if count > 0 {
+            let deed = bus::Deed {
+                action: "order.mails.retry",
+                subject: &id.to_string(),
+                before: None,
+                after: Some(serde_json::json!({ "mails": count })),
+            };
+            bus::audit(tx, &by, &request_id, deed)?;
+        }
+        Ok::<_, Error>(())
+    });
+    let replayed = retried.await?.replayed;
+    let value = app.db.read(move |tx| store::mails_of(tx, id)).await?;
+    Ok(Answered { value, replayed })
 }

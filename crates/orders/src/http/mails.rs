@@ -1,9 +1,9 @@
 //! Mails to buyers, for staff.
 
-use api::Ref;
 use api::orders::OrderMail;
+use api::{Nothing, Ref};
 use axum::extract::State;
-use serve::{In, Json, May, OrdersRead, OrdersWrite, Path};
+use serve::{In, Json, May, OrdersRead, OrdersWrite, Path, Reply, Write};
 
 use super::Shop;
 use crate::error::Error;
@@ -15,7 +15,8 @@ pub(super) async fn mails(
     _: May<OrdersRead>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<OrderMail>>, Error> {
-    actions::mails(&app, Ref::new(&id)).await.map(shown)
+    let mails = actions::mails(&app, Ref::new(&id)).await?;
+    Ok(Json(listed(mails)))
 }
 
 pub(super) async fn retry(
@@ -23,12 +24,12 @@ pub(super) async fn retry(
     clerk: May<OrdersWrite>,
     In(cx): In,
     Path(id): Path<String>,
-) -> Result<Json<Vec<OrderMail>>, Error> {
-    actions::retry_mails(&app, &cx, &clerk.0, Ref::new(&id))
-        .await
-        .map(shown)
+    Write { once, .. }: Write<Nothing>,
+) -> Result<Reply<Vec<OrderMail>>, Error> {
+    let retried = actions::retry_mails(&app, &cx, &clerk.0, Ref::new(&id), once).await?;
+    Ok(Reply::ok(listed(retried.value)).replayed(retried.replayed))
 }
 
-fn shown(mails: Vec<Mail>) -> Json<Vec<OrderMail>> {
-    Json(mails.into_iter().map(view::mail).collect())
+fn listed(mails: Vec<Mail>) -> Vec<OrderMail> {
+    mails.into_iter().map(view::mail).collect()
 }
