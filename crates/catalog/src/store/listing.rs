@@ -289,3 +289,45 @@ pub fn forget_places(tx: &mut Tx<'_>) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// A row of `catalog_listing`: label, draft, number, lowest price, folded name.
+#[cfg(test)]
+pub type ListedRow = (i64, i64, i64, i64, String);
+
+/// The rows there are, and those that follow from the products, their variants, categories and tags; both sorted.
+///
+/// # Errors
+/// What the engine refuses.
+#[cfg(test)]
+pub fn listed_books(tx: &mut Tx<'_>) -> Result<(Vec<ListedRow>, Vec<ListedRow>), Error> {
+    let mut there: Vec<ListedRow> = tx.all(
+        "SELECT label, draft, number, price_low, name_key FROM catalog_listing",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+    )?;
+    let labels: HashMap<String, i64> = tx
+        .all("SELECT tag_key, number FROM catalog_tag", &[], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .into_iter()
+        .collect();
+    let products = tx.all(
+        "SELECT p.number, p.status, p.name, p.tags, c.lineage,
+             (SELECT MIN(pr.price_minor) FROM catalog_price pr JOIN catalog_variant v ON v.id = pr.variant_id
+              WHERE v.product_id = p.id AND v.archived_at IS NULL)
+         FROM catalog_product p JOIN catalog_category c ON c.id = p.category_id WHERE p.status <> 'archived'",
+        &[],
+        |row| {
+            let status: String = row.get(1)?;
+            let key = (i64::from(status == "draft"), row.get(0)?, row.get(5)?, name_key(&row.get::<String>(2)?));
+            Ok((key, row.json::<Vec<String>>(3)?, row.json::<Vec<i64>>(4)?))
+        },
+    )?;
+    let mut wanted: Vec<ListedRow> = Vec::new();
+    for ((draft, number, price, name), tags, mut all) in products {
+        all.push(EVERYTHING);
+        all.extend(tags.iter().filter_map(|tag| labels.get(&fold(tag))));
+        wanted.extend(all.into_iter().map(|label| (label, draft, number, price, name.clone())));
+    }
+    there.sort();
+    wanted.sort();
+    Ok((there, wanted))
+}

@@ -107,6 +107,7 @@ async fn products_make_the_tree_that_they_stand_in(desk: Desk) {
             "{wrong}"
         );
     }
+    super::holds::balanced(&desk).await;
 }
 
 async fn a_list_shows_what_stands_below(desk: Desk) {
@@ -150,6 +151,7 @@ async fn a_list_shows_what_stands_below(desk: Desk) {
         desk.clerk("GET /products?category=Home", Value::Null).await.names(),
         ["C", "A"]
     );
+    super::holds::balanced(&desk).await;
 }
 
 async fn a_renamed_branch_is_renamed_everywhere(desk: Desk) {
@@ -211,6 +213,7 @@ async fn a_renamed_branch_is_renamed_everywhere(desk: Desk) {
     // Saying what is so already changes nothing.
     let same = desk.clerk("PUT /categories/home", json!({ "name": "House" })).await;
     assert_eq!((same.status, desk.events().await.len()), (200, events.len()));
+    super::holds::balanced(&desk).await;
 }
 
 async fn a_moved_branch_takes_its_products_along(desk: Desk) {
@@ -261,6 +264,7 @@ async fn a_moved_branch_takes_its_products_along(desk: Desk) {
             .await;
         assert_eq!(refused.told(), told, "{which} to {parent}");
     }
+    super::holds::balanced(&desk).await;
 }
 
 async fn what_is_in_use_stays(desk: Desk) {
@@ -294,6 +298,7 @@ async fn what_is_in_use_stays(desk: Desk) {
         );
     }
     assert_eq!(desk.anyone("GET /categories", Value::Null).await.body, json!([]));
+    super::holds::balanced(&desk).await;
 }
 
 async fn names_and_places_are_checked(desk: Desk) {
@@ -354,6 +359,7 @@ async fn names_and_places_are_checked(desk: Desk) {
             (201, replayed)
         );
     }
+    super::holds::balanced(&desk).await;
 }
 
 async fn tags_are_listed_while_something_has_them(desk: Desk) {
@@ -391,6 +397,7 @@ async fn tags_are_listed_while_something_has_them(desk: Desk) {
             .names(),
         ["A", "B"]
     );
+    super::holds::balanced(&desk).await;
 }
 
 async fn price_ranges_come_in_every_order(desk: Desk) {
@@ -420,6 +427,7 @@ async fn price_ranges_come_in_every_order(desk: Desk) {
             assert_eq!(seen, wanted, "{query}");
         }
     }
+    super::holds::balanced(&desk).await;
 }
 
 async fn two_branches_cannot_stand_in_each_other(desk: Desk) {
@@ -433,4 +441,5 @@ async fn two_branches_cannot_stand_in_each_other(desk: Desk) {
     let mut told = [one.status, other.status];
     told.sort_unstable();
     assert_eq!(told, [200, 409], "{one:?} {other:?}");
+    super::holds::balanced(&desk).await;
 }

@@ -34,8 +34,11 @@ fn asking(n: u128, lines: &[(VariantId, i64)]) -> Reserve {
     }
 }
 
-/// STOCK-1, from the rows: stock and reserved follow from the ledger, reserved from the live reservations.
+/// STOCK-1, from the rows: stock and reserved follow from the ledger, reserved from the live reservations. And lists hold
+/// what follows from the products.
 pub(super) async fn balanced(desk: &Desk) {
+    let (there, wanted) = desk.db.scan(crate::store::listed_books).await.unwrap();
+    assert_eq!(there, wanted, "what is listed and what should be");
     let (stock, moved, held) = desk.db.scan(crate::store::books).await.unwrap();
     let mut live: HashMap<VariantId, i64> = HashMap::new();
     for line in held.into_iter().filter(|line| line.counted) {
