@@ -96,3 +96,9 @@ pub fn used(tx: &mut Tx<'_>, id: KeyId, now: Time) -> Result<(), Error> {
 pub fn remove(tx: &mut Tx<'_>, id: KeyId) -> Result<bool, Error> {
     Ok(tx.run("DELETE FROM identity_key WHERE id = $1", &args![id])? == 1)
 }
+
+/// What is kept of the secrets.
+#[cfg(test)]
+pub fn digests(tx: &mut Tx<'_>) -> Result<Vec<String>, Error> {
+    tx.all("SELECT digest FROM identity_key", &[], |row| row.get(0))
+}

@@ -65,3 +65,10 @@ pub fn found(
         }
     }
 }
+
+/// Takes every entry away, as it is after an update from a release without them.
+#[cfg(test)]
+pub fn forget(tx: &mut Tx<'_>) -> Result<(), Error> {
+    tx.run("DELETE FROM identity_word", &[])?;
+    tx.run("UPDATE identity_user SET worded = 0", &[]).map(drop)
+}

@@ -139,11 +139,7 @@ async fn users_of_an_older_release_are_found(house: House) {
     for number in 0..5 {
         house.register(&format!("old{number}")).await;
     }
-    let forget = |tx: &mut ::store::Tx<'_>| {
-        tx.run("DELETE FROM identity_word", &[])?;
-        tx.run("UPDATE identity_user SET worded = 0", &[])
-    };
-    house.app.db.write(forget).await.unwrap();
+    house.app.db.write(store::words::forget).await.unwrap();
     assert_eq!(names(&list(&house, &root.token, "q=old").await), [""; 0]);
     assert_eq!(actions::enter_missing(&house.app, 2).await.unwrap(), 6);
     assert_eq!(names(&list(&house, &root.token, "q=old").await).len(), 5);

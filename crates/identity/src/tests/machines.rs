@@ -51,11 +51,7 @@ async fn a_key_is_shown_once_and_lets_a_machine_in(house: House) {
         (key.id, Some(house.deps.clock.now()))
     );
     // Nothing that is kept would let anybody in.
-    let digests = house
-        .app
-        .db
-        .read(|tx| tx.all("SELECT digest FROM identity_key", &[], |row| row.get::<String>(0)));
-    let digests = digests.await.unwrap();
+    let digests = house.app.db.read(crate::store::keys::digests).await.unwrap();
     assert_eq!(digests, [serve::digest_of(secret(&key))]);
     let told = format!("{:?}", house.events().await);
     assert!(!told.contains(secret(&key)) && !told.contains(&digests[0]));
