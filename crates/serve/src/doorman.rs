@@ -81,9 +81,8 @@ impl Doorman {
     /// # Errors
     /// 401 when the session or key has ended since.
     pub fn still_counts(&self, known: &Who) -> Result<Who, Problem> {
-        match known.0.as_deref() {
-            Some(holder) => self.keys.still_counts(holder).map_err(refused)?,
-            None => {}
+        if let Some(holder) = known.0.as_deref() {
+            self.keys.still_counts(holder).map_err(refused)?;
         }
         Ok(known.clone())
     }
