@@ -126,6 +126,7 @@ pub struct NameChange {
 /// Adds pieces: of `productId`, `variantId` or `sku`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "productId": 1, "quantity": 2 }))]
 pub struct Add {
     /// A product with one variant: number, id, SKU or handle.
     #[serde(default, alias = "product_id", skip_serializing_if = "Option::is_none")]
@@ -147,6 +148,7 @@ pub struct Add {
 /// Sets a line's quantity; 0 removes it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "quantity": 3 }))]
 pub struct SetQuantity {
     /// How many.
     #[serde(alias = "qty")]
@@ -156,6 +158,7 @@ pub struct SetQuantity {
 /// Removes a product's line.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "productId": 1 }))]
 pub struct Remove {
     /// A product, variant or SKU.
     #[serde(alias = "product_id")]

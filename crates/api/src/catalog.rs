@@ -16,8 +16,8 @@ mod stock;
 
 pub use between::{Card, Client, OfOrder, Pick, Picked, Pieces, Reserve, Short};
 pub use bulk::{BULK_READ_MAX, BULK_WRITE_MAX, Bulk, BulkQuery, BulkResult, BulkRow};
-pub use categories::{CATEGORY_SEPARATOR, Category, CategoryQuery, ChangeCategory, NewCategory, Tag, TagQuery};
 use categories::given;
+pub use categories::{CATEGORY_SEPARATOR, Category, CategoryQuery, ChangeCategory, NewCategory, Tag, TagQuery};
 pub use import::{
     ChangeUndo, ExportQuery, ExportStatus, FieldChange, Import, ImportAction, ImportChange, ImportFault, ImportQuery,
     ImportState, ImportUndo, KEPT_SHOWN_MAX, KeptBack, REASON_COLUMN, REJECTED_SHOWN_MAX, RejectedRow, StockMode,
@@ -166,6 +166,17 @@ pub struct Variant {
 /// A new product; `name` and `price` are needed (`price` may stand in each variant instead).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "name": "Cross-peen hammer",
+    "description": "<p>Forged in one piece, with a handle of ash.</p>",
+    "price": 24.5,
+    "stock": 40,
+    "sku": "PEEN-16",
+    "category": "Tools",
+    "vendor": "Ironmonger",
+    "tags": ["forged", "ash"],
+    "images": [{ "url": "https://images.example.com/peen-hammer.jpg", "alt": "The hammer from the side" }]
+}))]
 pub struct NewProduct {
     /// The name.
     pub name: String,
@@ -236,6 +247,7 @@ pub struct NewImage {
 /// A variant to be sold, or changes to one that has the same options.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "options": { "Size": "20 oz" }, "sku": "PEEN-20", "price": 27.9, "stock": 15, "weight": 950 }))]
 pub struct NewVariant {
     /// Made when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -286,6 +298,7 @@ pub struct NewVariant {
 /// Changes to a variant: the fields given; `null` takes away what need not be there. Stock has an address of its own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "price": 26.9, "barcode": "5012345678900" }))]
 pub struct ChangeVariant {
     /// The stock-keeping unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -348,6 +361,7 @@ pub struct ChangeVariant {
 /// Changes to a product: the fields given. `price`, `sku` and `compareAtPrice` are those of its only variant.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "price": 22.9, "compareAtPrice": 24.5, "tags": ["forged", "ash", "offer"] }))]
 pub struct ChangeProduct {
     /// The name.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,6 +50,9 @@ impl Role {
 /// Opens an account. `email` or `username` is needed, or both.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "email": "ada@example.com", "password": "correct horse battery", "firstName": "Ada", "lastName": "Forge"
+}))]
 pub struct Register {
     /// An e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +82,7 @@ pub struct Register {
 /// Signs in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "email": "ada@example.com", "password": "correct horse battery" }))]
 pub struct Login {
     /// The account's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,6 +189,7 @@ pub struct Profile {
 /// Trades a refresh token for a new pair.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "refreshToken": "rt_8Qm3xV1nYtR5uKc7bWz0eJ2hLd9sFgPa4oXiTq6NvE" }))]
 pub struct Refresh {
     /// The refresh token.
     #[serde(alias = "refresh_token")]
@@ -194,6 +199,7 @@ pub struct Refresh {
 /// Ends the session.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "refreshToken": "rt_8Qm3xV1nYtR5uKc7bWz0eJ2hLd9sFgPa4oXiTq6NvE" }))]
 pub struct Logout {
     /// The session's refresh token, if it is at hand; the access token says which session ends.
     #[serde(default, alias = "refresh_token", skip_serializing_if = "Option::is_none")]
@@ -217,6 +223,7 @@ pub struct Verified {
 /// Changes to a user: the fields given.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "name": "Ada Forge", "phone": "+44 20 7946 0000" }))]
 pub struct ChangeUser {
     /// A new e-mail address; needs `currentPassword`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -244,6 +251,7 @@ pub struct ChangeUser {
 /// Gives somebody a role.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "role": "staff", "permissions": ["catalog:write", "orders:read"] }))]
 pub struct ChangeRole {
     /// `customer`, `staff` or `admin`.
     pub role: Role,
@@ -255,6 +263,9 @@ pub struct ChangeRole {
 /// Makes an API key.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "name": "Import from the warehouse", "permissions": ["catalog:write", "orders:read"], "expiresAt": "2035-01-31T12:00:00Z"
+}))]
 pub struct NewKey {
     /// What it is for, for people: 1 to 100 characters.
     pub name: String,

@@ -56,6 +56,14 @@ impl OrderStatus {
 /// Places an order: of `items`, or of the cart when there are none.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "items": [{ "productId": 1, "quantity": 2 }],
+    "shippingAddress": {
+        "name": "Ada Forge", "street": "1 Forge Lane", "city": "Sheffield", "postalCode": "S1 2HE", "country": "GB"
+    },
+    "paymentMethod": "credit_card",
+    "paymentToken": "tok_visa"
+}))]
 pub struct NewOrder {
     /// What to buy; the cart is left alone then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,6 +91,7 @@ pub struct NewOrder {
 /// So many pieces of `productId`, `variantId` or `sku`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "productId": 1, "quantity": 2 }))]
 pub struct NewItem {
     /// A product with one variant: number, id, SKU or handle.
     #[serde(default, alias = "product_id", skip_serializing_if = "Option::is_none")]
@@ -210,6 +219,7 @@ pub struct Change {
 /// Moves an order forward.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "status": "processing", "reason": "is being packed" }))]
 pub struct SetStatus {
     /// To which state.
     pub status: OrderStatus,
@@ -221,6 +231,7 @@ pub struct SetStatus {
 /// Calls an order off.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "reason": "ordered by mistake" }))]
 pub struct Cancel {
     /// Why, for its history.
     #[serde(default, skip_serializing_if = "Option::is_none")]

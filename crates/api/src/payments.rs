@@ -90,6 +90,7 @@ impl PaymentStatus {
 /// Pays a pending order, or tries a declined payment again.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "orderId": 1, "paymentMethod": "credit_card", "paymentToken": "tok_visa" }))]
 pub struct Process {
     /// The order: id or number.
     #[serde(alias = "order_id")]
@@ -108,6 +109,7 @@ pub struct Process {
 /// Refunds a captured payment; what is left of it when no amount is given.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "amount": 5, "reason": "scratched" }))]
 pub struct NewRefund {
     /// How much.
     #[serde(default, skip_serializing_if = "Option::is_none")]

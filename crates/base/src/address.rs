@@ -11,6 +11,9 @@ const PART_MAX: usize = 200;
 /// A postal address. `country` is answered as its ISO 3166-1 alpha-2 code; an English name is taken as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "name": "Ada Forge", "street": "1 Forge Lane", "city": "Sheffield", "postalCode": "S1 2HE", "country": "GB"
+}))]
 pub struct Address {
     /// Who receives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

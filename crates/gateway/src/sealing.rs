@@ -118,6 +118,7 @@ fn broke_off() -> Problem {
 /// What is to be sealed.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "payload": { "email": "ada@example.com", "password": "correct horse battery" } }))]
 struct ToSeal {
     /// Any JSON.
     payload: Value,
@@ -137,6 +138,7 @@ struct SealedText {
 /// What is to be opened.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "encrypted": "017d0c63f1a95e2b8840c6d1b3e79f52" }))]
 struct ToOpen {
     /// A sealed text.
     encrypted: String,

@@ -19,11 +19,17 @@ pub const BULK_WRITE_MAX: usize = 1_000;
 /// Body of `POST /products/bulk`: `ids` reads (no token needed), `products` writes (staff). Exactly one is given.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "products": [
+        { "name": "Cold chisel", "price": 9.9, "stock": 60, "sku": "CHISEL-COLD" },
+        { "name": "Wood chisel", "price": 14.5, "stock": 25, "sku": "CHISEL-WOOD" }
+    ]
+}))]
 pub struct Bulk {
-    /// Products to read, at most [`BULK_READ_MAX`]. Unknown ones are absent from the answer.
+    /// Products to read, at most 100. Unknown ones are absent from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<Ref>>,
-    /// Products to create, at most [`BULK_WRITE_MAX`].
+    /// Products to create, at most 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products: Option<Vec<BulkRow>>,
 }

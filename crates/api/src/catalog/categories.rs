@@ -54,6 +54,9 @@ pub struct CategoryQuery {
 /// A new category; `name` is needed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({
+    "name": "Smithing", "description": "Hammers, tongs and anvils.", "position": 1
+}))]
 pub struct NewCategory {
     /// The name.
     pub name: String,
@@ -79,6 +82,7 @@ pub struct NewCategory {
 /// Changes to a category: the fields given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "name": "Blacksmithing", "position": 2 }))]
 pub struct ChangeCategory {
     /// The name. Products of the category and of those below it show the new one at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]

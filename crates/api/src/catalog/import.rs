@@ -133,6 +133,7 @@ pub struct ImportFault {
 /// Body of `POST /products/import/{id}/undo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "force": false }))]
 pub struct UndoImport {
     /// Also takes back what somebody changed since the import (`false`).
     #[serde(default)]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A change of stock: by `quantity` pieces, or (with `If-Match`) to `set`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "quantity": 12, "reason": "a delivery" }))]
 pub struct ChangeStock {
     /// Pieces that came (positive) or went (negative).
     #[serde(default, alias = "qty", skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("category", "Tools"),
     ("city", "Sheffield"),
     ("code", "out_of_stock"),
+    ("company", "Forge & Daughters"),
+    ("country", "GB"),
     ("description", "Forged in one piece, with a handle of ash."),
     ("email", "buyer@example.com"),
     ("handle", "claw-hammer"),
@@ -29,11 +31,20 @@ const TEXTS: &[(&str, &str)] = &[
     ("reason", "ordered by mistake"),
     ("search", "hammer"),
     ("sku", "HAMMER-16"),
+    ("state", "South Yorkshire"),
     ("street", "1 Forge Lane"),
     ("url", "https://images.example.com/claw-hammer.jpg"),
     ("username", "buyer"),
     ("vendor", "Ironmonger"),
 ];
+
+/// A file of products: one without and one with something to choose.
+const FILE: &str = "Handle,Title,Vendor,Type,Tags,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,\
+    Variant Price,Status
+anvil-50,Anvil 50 kg,Ironmonger,Tools,forged,Title,Default Title,ANVIL-50,6,389.00,active
+tongs,Tongs,Ironmonger,Tools,forged,Jaw,flat,TONGS-FLAT,20,31.50,active
+tongs,,,,,,round,TONGS-ROUND,12,33.00,
+";
 
 /// Puts examples into a finished document.
 pub fn fill(document: &mut Value) {
@@ -76,8 +87,15 @@ impl Maker<'_> {
                 parameter["example"] = value;
             }
         }
-        if let Some(media) = operation.pointer_mut("/requestBody/content/application~1json") {
-            media["example"] = self.made(&media["schema"], "", Side::Request, 0);
+        let bodies = operation
+            .pointer_mut("/requestBody/content")
+            .and_then(Value::as_object_mut);
+        for (kind, media) in bodies.into_iter().flatten() {
+            media["example"] = match kind.as_str() {
+                "application/json" if media["schema"] == json!({}) => provider_message(),
+                "application/json" => self.made(&media["schema"], "", Side::Request, 0),
+                _ => json!(FILE),
+            };
         }
         for (status, response) in operation
             .get_mut("responses")
@@ -198,6 +216,20 @@ fn text(schema: &Value, name: &str) -> Value {
         Some("uri" | "url") => json!(known.unwrap_or("https://shop.example/")),
         _ => json!(known.unwrap_or("text")),
     }
+}
+
+/// What a payment provider sends, whose form is its own: here the simulated one's.
+fn provider_message() -> Value {
+    json!({
+        "type": "charge.captured",
+        "data": { "charge": {
+            "key": "att_01j9zk3v5w8q2m4n6p7r8s9t0v",
+            "id": "chg_01j9zk3v5w8q2m4n6p7r8s9t0v",
+            "status": "captured",
+            "amount": { "minor": 99999, "currency": "USD" },
+            "refunded": { "minor": 0, "currency": "USD" },
+        } },
+    })
 }
 
 fn refusal(status: &str, code: &str) -> Value {
