@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::columns::{Column, Columns, OPTIONS, Teller, UNTRACKED};
 use super::entry::{EntryImage, EntryVariant, Fact, Facts, Gathering, ProductFacts};
 use crate::domain::{
-    ALT_MAX, DESCRIPTION_MAX, NAME_MAX, PRICE_MINOR_MAX, STOCK_MAX, TAGS_MAX, URL_MAX, WEIGHT_MAX, WEIGHT_UNITS,
-    WORD_MAX, is_web,
+    ALT_MAX, CATEGORY_DEPTH_MAX, DESCRIPTION_MAX, NAME_MAX, PRICE_MINOR_MAX, STOCK_MAX, TAGS_MAX, URL_MAX, WEIGHT_MAX,
+    WEIGHT_UNITS, WORD_MAX, is_web, named,
 };
 
 /// A row whose cells are text.
@@ -116,11 +116,18 @@ impl<'a> Row<'a> {
             title,
             description: self.words(Column::Body, DESCRIPTION_MAX),
             vendor: self.line(Column::Vendor, WORD_MAX),
-            category: self.line(Column::Type, WORD_MAX),
+            category: self.category(),
             tags: self.sound(Column::Tags, tags),
             status: self.status(),
             metadata: self.others(Teller::Product),
         }
+    }
+
+    /// A category, or the path to it.
+    fn category(&mut self) -> Fact<String> {
+        let path = self.line(Column::Type, WORD_MAX * CATEGORY_DEPTH_MAX);
+        let path = path.read(|path| named(&path).map(|_| path));
+        self.sound(Column::Type, path)
     }
 
     fn variant(&mut self, values: Vec<String>, teller: Teller) -> EntryVariant {

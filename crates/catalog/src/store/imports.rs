@@ -460,17 +460,26 @@ pub fn forget_import(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {
     tx.run("DELETE FROM catalog_import WHERE id = $1", &args![id]).map(drop)
 }
 
+/// Pieces of files that nobody needs any more.
+const OLD_PIECES: &str = "SELECT p.import_id, p.place FROM catalog_import_piece p
+    JOIN catalog_import i ON i.id = p.import_id WHERE i.state IN ('done', 'undone', 'failed', 'undoing')";
+
+/// Whether there are pieces of files that nobody needs any more.
+///
+/// # Errors
+/// What the engine refuses.
+pub fn has_old_pieces(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let found = tx.maybe(&format!("{OLD_PIECES} LIMIT 1"), &[], |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
 /// Throws pieces of a file away that nobody needs any more, at most `limit`; answers how many.
 ///
 /// # Errors
 /// What the engine refuses.
 pub fn drop_pieces(tx: &mut Tx<'_>, limit: u32) -> Result<u64, Error> {
-    tx.run(
-        "DELETE FROM catalog_import_piece WHERE (import_id, place) IN (
-             SELECT p.import_id, p.place FROM catalog_import_piece p JOIN catalog_import i ON i.id = p.import_id
-             WHERE i.state IN ('done', 'undone', 'failed', 'undoing') LIMIT $1)",
-        &args![limit],
-    )
+    let sql = format!("DELETE FROM catalog_import_piece WHERE (import_id, place) IN ({OLD_PIECES} LIMIT $1)");
+    tx.run(&sql, &args![limit])
 }
 
 /// Imports that came to rest before `before`, the oldest first, at most `limit`.

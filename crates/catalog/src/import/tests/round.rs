@@ -90,7 +90,7 @@ fn product() -> impl Strategy<Value = Kept> {
         line(),
         text(),
         prop::option::of(line()),
-        line(),
+        line().prop_filter("a category", |text| crate::domain::named(text).is_ok()),
         prop::collection::btree_set(line(), 0..4),
     );
     let pictures = prop::collection::vec(

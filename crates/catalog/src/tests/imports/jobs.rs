@@ -156,6 +156,24 @@ async fn rejected_rows_come_back_mendable(desk: Desk) {
     );
 }
 
+async fn a_category_that_names_none_or_several_costs_its_row_only(desk: Desk) {
+    for path in ["Home > Lamps", "Shop > Lamps"] {
+        desk.product(json!({ "name": path, "price": 1, "category": path }))
+            .await;
+    }
+    let rows =
+        "Handle,Title,Type,Variant Price\na,A,Lamps,1\nb,B,home > lamps,1\nc,C,Home > > Lamps,1\nd,D,New > Deep,1\n";
+    let report = desk.import(rows).await;
+    assert_eq!(sums(&report), [2, 0, 0, 2], "{report:?}");
+    let told = told(&report);
+    assert!(told[0].starts_with("2: several categories have this name"), "{told:?}");
+    assert!(told[1].starts_with("4: Type: "), "{told:?}");
+    assert_eq!(desk.read("b").await["categoryPath"], "Home > Lamps");
+    assert_eq!(desk.read("d").await["categoryPath"], "New > Deep");
+    // However it is spelled, it is the same place.
+    assert_eq!(sums(&desk.import(rows).await), [0, 0, 2, 2]);
+}
+
 async fn a_repeated_call_joins_by_its_key(desk: Desk) {
     let send = async |key: &str, rows: &str| {
         desk.clerk_file("POST /products/import", rows, &[("idempotency-key", key)])
@@ -365,6 +383,7 @@ async fn a_process_alone_waits_for_nobody() {
 on_both_engines![
     a_dry_run_tells_what_would_change_and_changes_nothing,
     rejected_rows_come_back_mendable,
+    a_category_that_names_none_or_several_costs_its_row_only,
     a_repeated_call_joins_by_its_key,
     a_file_that_nobody_sends_on_is_given_up,
     old_imports_are_forgotten,
