@@ -27,15 +27,15 @@ pub use categories::{
 pub use exports::{Exported, exported, product_metadata, variant_metadata};
 pub use imports::{
     ChangeRow, Changes, ImportRow, NewChange, NewRejected, Reached, TakenBack, Tally, advance, begin_anew, begin_undo,
-    changes, claim, complete, count, drop_pieces, fail, forget_import, give_up, has_old_pieces, import, imports, insert_import,
-    left_behind, old_imports, piece, put_changes, put_header, put_piece, put_rejected, put_undone, rejected,
-    release_import, seal, sweep_import, unfinished,
+    changes, claim, complete, count, drop_pieces, fail, forget_import, give_up, has_old_pieces, import, imports,
+    insert_import, left_behind, old_imports, piece, put_changes, put_header, put_piece, put_rejected, put_undone,
+    rejected, release_import, seal, sweep_import, unfinished,
 };
-#[cfg(test)]
-pub use listing::{forget_places, listed_books};
 pub use listing::{
     Listing, count_listed, new_labels, place, put_listings, relabel, tag_labels, tags, take_listing, unplaced,
 };
+#[cfg(test)]
+pub use listing::{forget_places, listed_books};
 pub use lists::{Filter, From, Listed, Order, list};
 pub use products::{
     Found, NewRow, Which, archive, free_handles, handles_taken, insert, kept, product, products, rename, save,
