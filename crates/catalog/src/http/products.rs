@@ -317,7 +317,6 @@ fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter,
     Ok(Filter {
         drafts,
         category: query.category.0.first().map(|category| fold(category)),
-        search: None,
         tag: query.tag.0.first().map(|tag| fold(tag)),
         sku: query.sku.clone(),
         min_minor: minor("?minPrice", query.min_price.as_deref(), currency)?,

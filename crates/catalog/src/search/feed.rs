@@ -241,7 +241,10 @@ impl Search {
         feeder.written.clear();
         let (mut number, currency) = (0, self.currency);
         feeder
-            .write(move |_, writer| writer.delete_all_documents().map(drop))
+            .write(move |shelf, writer| {
+                shelf.unsettle(writer);
+                writer.delete_all_documents().map(drop)
+            })
             .await?;
         loop {
             if self.stop.is_stopped() {
@@ -266,6 +269,7 @@ impl Search {
         }
         feeder.mark = mark;
         feeder.commit().await?;
+        feeder.write(|shelf, writer| shelf.settle(writer)).await?;
         self.progress.built.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -13,7 +13,7 @@ use base::{Currency, Money, ProductId, fold};
 use serde::{Deserialize, Serialize};
 use tantivy::directory::{MmapDirectory, RamDirectory};
 use tantivy::index::IndexSettings;
-use tantivy::indexer::IndexWriterOptions;
+use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, NoMergePolicy};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{TokenizerManager, WhitespaceTokenizer};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
@@ -177,6 +177,25 @@ impl Shelf {
         commit.set_payload(&text);
         commit.commit()?;
         self.reader.reload()
+    }
+
+    /// Lets segments be until [`Shelf::settle`]: while an index is filled they would be merged again and again.
+    pub fn unsettle(&self, writer: &IndexWriter) {
+        writer.set_merge_policy(Box::new(NoMergePolicy));
+    }
+
+    /// Makes one segment of all that is committed: every search asks each of them.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub fn settle(&self, writer: &mut IndexWriter) -> Result<(), TantivyError> {
+        let segments = self.index.searchable_segment_ids()?;
+        if segments.len() > 1 {
+            writer.merge(&segments).wait()?;
+            self.reader.reload()?;
+        }
+        writer.set_merge_policy(Box::new(LogMergePolicy::default()));
+        Ok(())
     }
 
     /// What removes a product.

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use base::{Currency, Cursor, CursorFault, fold};
-use store::{Dialect, Error, Tx, Value, args};
+use store::{Error, Tx, Value, args};
 
 use super::LOCATION;
 use super::categories::{Categories, categories};
@@ -29,8 +29,6 @@ pub struct Filter {
     pub drafts: bool,
     /// The category, with all below it: an id, a number, a path, a name (of all that have it) or a handle.
     pub category: Option<String>,
-    /// Contained in name, description, tags, category or vendor.
-    pub search: Option<String>,
     /// A whole tag.
     pub tag: Option<String>,
     /// The product of this SKU.
@@ -48,7 +46,7 @@ impl Filter {
     pub fn is_indexed(&self, order: Order) -> bool {
         let by_price = matches!(order, Order::Cheapest | Order::Dearest);
         let both_labels = self.category.is_some() && self.tag.is_some();
-        self.search.is_none() && self.in_stock.is_none() && !both_labels && (by_price || !self.is_priced())
+        self.in_stock.is_none() && !both_labels && (by_price || !self.is_priced())
     }
 
     fn is_priced(&self) -> bool {
@@ -123,7 +121,7 @@ pub fn list(
             };
             text.sql.push_str(if first { "" } else { " UNION " });
             first = false;
-            text.branch(&branch, filter, &labels.also, order, after.as_ref(), tx.dialect());
+            text.branch(&branch, filter, &labels.also, order, after.as_ref());
             text.with(" LIMIT ", rows_wanted + i64::from(skipped));
             text.sql.push_str(") AS branch");
         }
@@ -312,15 +310,7 @@ impl Text {
     }
 
     /// The keys of a branch, in order; its limit and its closing parenthesis follow.
-    fn branch(
-        &mut self,
-        branch: &Branch,
-        filter: &Filter,
-        also: &[i64],
-        order: Order,
-        after: Option<&After>,
-        dialect: Dialect,
-    ) {
+    fn branch(&mut self, branch: &Branch, filter: &Filter, also: &[i64], order: Order, after: Option<&After>) {
         // The name only where it sorts: without it the other indexes hold all that is asked of them.
         let name = if order == Order::Name { ", name_key" } else { "" };
         let _ = write!(
@@ -329,7 +319,10 @@ impl Text {
             name.replace(' ', " l.")
         );
         if branch.gathered {
-            let _ = write!(self.sql, "(SELECT number, draft, price_low{name} FROM catalog_listing l");
+            let _ = write!(
+                self.sql,
+                "(SELECT number, draft, price_low{name} FROM catalog_listing l"
+            );
         } else {
             self.sql.push_str("catalog_listing l");
         }
@@ -352,7 +345,7 @@ impl Text {
             self.with(" LIMIT ", GATHERED_MAX);
             self.sql.push_str(") AS l WHERE true");
         }
-        self.filter(filter, also, dialect);
+        self.filter(filter, also);
         match after {
             None => {}
             Some(After::Newest(number)) => self.with(" AND l.number < ", *number),
@@ -372,7 +365,7 @@ impl Text {
     }
 
     /// What the keys alone do not tell.
-    fn filter(&mut self, filter: &Filter, also: &[i64], dialect: Dialect) {
+    fn filter(&mut self, filter: &Filter, also: &[i64]) {
         if !also.is_empty() {
             self.with(
                 " AND EXISTS (SELECT 1 FROM catalog_listing o WHERE o.draft = l.draft AND o.number = l.number
@@ -389,30 +382,18 @@ impl Text {
             );
             self.sql.push(')');
         }
-        if filter.search.is_none() && filter.in_stock.is_none() {
-            return;
-        }
+        let Some(in_stock) = filter.in_stock else { return };
         self.sql
             .push_str(" AND EXISTS (SELECT 1 FROM catalog_product p WHERE p.number = l.number");
-        if let Some(search) = &filter.search {
-            let contains = match dialect {
-                Dialect::Sqlite => " AND instr(p.search_text, ",
-                Dialect::Postgres => " AND strpos(p.search_text, ",
-            };
-            self.with(contains, search);
-            self.sql.push_str(") > 0");
-        }
-        if let Some(in_stock) = filter.in_stock {
-            self.sql
-                .push_str(if in_stock { " AND EXISTS" } else { " AND NOT EXISTS" });
-            self.with(
-                " (SELECT 1 FROM catalog_variant v JOIN catalog_stock s ON s.variant_id = v.id
-                   WHERE v.product_id = p.id AND v.archived_at IS NULL
-                   AND (s.tracked = 0 OR s.oversell = 1 OR s.on_hand > s.reserved) AND s.location = ",
-                LOCATION,
-            );
-            self.sql.push(')');
-        }
+        self.sql
+            .push_str(if in_stock { " AND EXISTS" } else { " AND NOT EXISTS" });
+        self.with(
+            " (SELECT 1 FROM catalog_variant v JOIN catalog_stock s ON s.variant_id = v.id
+               WHERE v.product_id = p.id AND v.archived_at IS NULL
+               AND (s.tracked = 0 OR s.oversell = 1 OR s.on_hand > s.reserved) AND s.location = ",
+            LOCATION,
+        );
+        self.sql.push(')');
         self.sql.push(')');
     }
 }
