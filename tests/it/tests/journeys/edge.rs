@@ -434,7 +434,6 @@ pub async fn public_reads_stay_fresh(shop: &Shop) {
     ] {
         assert_eq!(ada.get(path).send().await.header("cache-control"), kept, "{path}");
     }
-    assert_eq!(ada.add(&product, 1).await["itemCount"], 1);
     let refused = shop.visitor.get("/api/orders").send().await;
     assert_eq!(refused.header("cache-control"), "no-store");
 }
