@@ -32,7 +32,7 @@ pub mod domain;
 mod error;
 mod http;
 pub mod import;
-mod search;
+pub mod search;
 mod store;
 #[cfg(test)]
 mod tests;
