@@ -1,6 +1,7 @@
 //! Imports: their files while they are needed, how far they are, what stayed out and what changed.
 
 mod changes;
+mod sweep;
 
 use api::catalog::{ImportState, StockMode};
 use base::{ImportId, Time};
@@ -11,6 +12,7 @@ use super::products::json;
 pub use changes::{
     ChangeRow, Changes, NewChange, NewRejected, TakenBack, changes, put_changes, put_rejected, put_undone, rejected,
 };
+pub use sweep::{drop_pieces, has_old_pieces, old_imports, sweep_import};
 
 const COLUMNS: &str = "id, state, dry_run, stock, header, bytes, bytes_done, items, line_count, created, \
     updated, unchanged, left_out, variants, rejected, fault_code, fault, actor, request_id, tries, undo_actor, \
@@ -458,62 +460,4 @@ pub fn forget_import(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {
         )?;
     }
     tx.run("DELETE FROM catalog_import WHERE id = $1", &args![id]).map(drop)
-}
-
-/// Pieces of files that nobody needs any more.
-const OLD_PIECES: &str = "SELECT p.import_id, p.place FROM catalog_import_piece p
-    JOIN catalog_import i ON i.id = p.import_id WHERE i.state IN ('done', 'undone', 'failed', 'undoing')";
-
-/// Whether there are pieces of files that nobody needs any more.
-///
-/// # Errors
-/// What the engine refuses.
-pub fn has_old_pieces(tx: &mut Tx<'_>) -> Result<bool, Error> {
-    let found = tx.maybe(&format!("{OLD_PIECES} LIMIT 1"), &[], |_| Ok(()))?;
-    Ok(found.is_some())
-}
-
-/// Throws pieces of a file away that nobody needs any more, at most `limit`; answers how many.
-///
-/// # Errors
-/// What the engine refuses.
-pub fn drop_pieces(tx: &mut Tx<'_>, limit: u32) -> Result<u64, Error> {
-    let sql = format!("DELETE FROM catalog_import_piece WHERE (import_id, place) IN ({OLD_PIECES} LIMIT $1)");
-    tx.run(&sql, &args![limit])
-}
-
-/// Imports that came to rest before `before`, the oldest first, at most `limit`.
-///
-/// # Errors
-/// What the engine refuses.
-pub fn old_imports(tx: &mut Tx<'_>, before: Time, limit: u32) -> Result<Vec<ImportId>, Error> {
-    tx.all(
-        "SELECT id FROM catalog_import WHERE created_at < $1 AND state IN ('done', 'undone', 'failed')
-         ORDER BY created_at LIMIT $2",
-        &args![before, limit],
-        |row| row.get(0),
-    )
-}
-
-/// Throws rows of an old import away, at most `limit` of each kind; the import itself when none is left. Answers
-/// whether it is gone.
-///
-/// # Errors
-/// What the engine refuses.
-pub fn sweep_import(tx: &mut Tx<'_>, id: ImportId, limit: u32) -> Result<bool, Error> {
-    let mut gone = 0;
-    for (table, key) in [("row", "line"), ("change", "item"), ("piece", "place")] {
-        gone += tx.run(
-            &format!(
-                "DELETE FROM catalog_import_{table} WHERE import_id = $1 AND {key} IN (
-                     SELECT {key} FROM catalog_import_{table} WHERE import_id = $1 LIMIT $2)"
-            ),
-            &args![id, limit],
-        )?;
-    }
-    if gone > 0 {
-        return Ok(false);
-    }
-    tx.run("DELETE FROM catalog_import WHERE id = $1", &args![id])
-        .map(|_| true)
 }
