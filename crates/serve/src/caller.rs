@@ -1,4 +1,4 @@
-//! Who calls: rights as types. A handler that needs a clerk takes [`Staff`], and cannot be written without.
+//! Who calls: rights as types. A handler that needs a permission takes [`May`], and cannot be written without.
 
 use std::marker::PhantomData;
 use std::net::SocketAddr;
@@ -123,7 +123,7 @@ impl Who {
     }
 
     /// The clerk who calls. Errors: 401 for nobody, 403 for anybody else.
-    pub fn staff(&self) -> Result<Caller, Problem> {
+    fn staff(&self) -> Result<Caller, Problem> {
         let caller = self.bearer()?;
         if caller.is_staff() {
             Ok(caller)
@@ -168,10 +168,6 @@ pub struct User(pub Caller);
 /// ([`Caller::may_see`]).
 #[derive(Clone, Copy, Debug)]
 pub struct Bearer(pub Caller);
-
-/// A clerk or an administrator.
-#[derive(Clone, Copy, Debug)]
-pub struct Staff(pub Caller);
 
 /// A clerk, an administrator or a machine with the permission `P`, e.g. `May<CatalogWrite>`.
 #[derive(Clone, Copy, Debug)]
@@ -245,15 +241,6 @@ pub struct Service(pub String);
 #[derive(Clone, Copy, Debug)]
 pub struct MaybeUser(pub Option<Caller>);
 
-/// A clerk, an administrator or a service.
-#[derive(Clone, Debug)]
-pub enum StaffOrService {
-    /// A clerk or an administrator.
-    Staff(Caller),
-    /// A service, by name.
-    Service(String),
-}
-
 /// The context of the call: request id, trace, deadline, actor.
 #[derive(Clone, Debug)]
 pub struct In(pub Cx);
@@ -276,15 +263,10 @@ macro_rules! extractors {
 
 extractors! {
     User: |parts| who(parts).user().map(User);
-    Staff: |parts| who(parts).staff().map(Staff);
     Admin: |parts| who(parts).admin().map(Admin);
     Service: |parts| who(parts).service().map(|name| Service(name.to_owned()));
     Bearer: |parts| who(parts).bearer().map(Bearer);
     MaybeUser: |parts| Ok(MaybeUser(who(parts).bearer().ok()));
-    StaffOrService: |parts| match who(parts).service() {
-        Ok(name) => Ok(StaffOrService::Service(name.to_owned())),
-        Err(_) => who(parts).staff().map(StaffOrService::Staff),
-    };
     Who: |parts| Ok(who(parts));
     In: |parts| Ok(In(context(parts)));
     Remote: |parts| Ok(Remote(parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)));

@@ -36,19 +36,18 @@ mod tests;
 pub use addresses::Addresses;
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
-pub use mail::Mailer;
 pub use body::{BODY_MAX, BULK_BODY_MAX, Body, Keyed, Write, bytes_of, drain, parse, too_large};
 pub use caller::{
     Admin, Area, Bearer, CATALOG_READ, CATALOG_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, Caller, CatalogRead,
-    CatalogWrite, CustomersRead, CustomersWrite, In, May, MayOrService, MaybeUser, ORDERS_READ, ORDERS_WRITE, OrdersRead,
-    OrdersWrite, PAYMENTS_READ, PAYMENTS_WRITE, PaymentsRead, PaymentsWrite, Permission, Permissions, Permit, Remote,
-    Role, SETTINGS_READ, SETTINGS_WRITE, Service, SettingsRead, SettingsWrite, Staff, StaffOrService, User, Who,
-    session_of,
+    CatalogWrite, CustomersRead, CustomersWrite, In, May, MayOrService, MaybeUser, ORDERS_READ, ORDERS_WRITE,
+    OrdersRead, OrdersWrite, PAYMENTS_READ, PAYMENTS_WRITE, PaymentsRead, PaymentsWrite, Permission, Permissions,
+    Permit, Remote, Role, SETTINGS_READ, SETTINGS_WRITE, Service, SettingsRead, SettingsWrite, User, Who, session_of,
 };
 pub use doorman::{API_KEY_PREFIX, Doorman, digest_of};
 pub use errors::{no_mail, of_store};
 pub use extract::{Known, Many, Path, Query, page};
 pub use listen::{CONNECTIONS_MAX, Guard};
+pub use mail::Mailer;
 pub use network::{Network, NetworkFault, plain};
 pub use pace::{Slow, TooSlow};
 pub use part::{Deps, Mode, Part, Peers, Shop, Stop, Task};

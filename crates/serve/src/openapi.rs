@@ -269,8 +269,6 @@ fn rights_words(rights: Rights) -> String {
         Rights::Anyone => "anybody",
         Rights::User => "anybody with a token",
         Rights::Owner => "the owner, or staff",
-        Rights::Staff => "staff",
-        Rights::StaffOrService => "staff, or a service of the shop",
         Rights::Admin => "administrators",
         Rights::Service => "services of the shop",
         Rights::May(permission) => return format!("staff and API keys with the permission `{permission}`"),

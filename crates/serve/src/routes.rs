@@ -34,10 +34,6 @@ pub enum Rights {
     User,
     /// The owner of the record, or staff.
     Owner,
-    /// Clerks and administrators.
-    Staff,
-    /// Clerks, administrators and services.
-    StaffOrService,
     /// Staff and machines with the permission, and administrators.
     May(Permission),
     /// The same, and services.
@@ -421,10 +417,9 @@ fn admit(rights: Rights, who: Option<&Who>) -> Result<(), Problem> {
         Rights::Anyone => Ok(()),
         Rights::User => who.user().map(drop),
         // Services act for owners; the handler says for which.
-        Rights::Owner | Rights::StaffOrService | Rights::MayOrService(_) if by_service => Ok(()),
+        Rights::Owner | Rights::MayOrService(_) if by_service => Ok(()),
         Rights::Owner => who.bearer().map(drop),
         Rights::May(permission) | Rights::MayOrService(permission) => who.may(permission).map(drop),
-        Rights::Staff | Rights::StaffOrService => who.staff().map(drop),
         Rights::Admin => who.admin().map(drop),
         Rights::Service => who.service().map(drop),
     }

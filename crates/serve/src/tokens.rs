@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::caller::{Caller, Permissions, Role};
 use crate::jws::{Jws, Key};
 use crate::revoked::Revoked;
-pub use crate::ring::Signer;
 use crate::ring::KeyRing;
+pub use crate::ring::Signer;
 
 /// The longest token that is read: ours have some 400 bytes.
 const TOKEN_MAX: usize = 4_096;

@@ -187,7 +187,10 @@ fn a_rotation_refuses_nobody_and_ends() {
         let (keys, clock) = keys(before.clone());
         let kid = |token: &str| {
             let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
-            serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned()
+            serde_json::from_slice::<Value>(&header).unwrap()["kid"]
+                .as_str()
+                .unwrap()
+                .to_owned()
         };
         let sign = || keys.sign_user(user(), Role::Customer, session(), QUARTER).0;
         let old = sign();
@@ -212,7 +215,10 @@ fn a_rotation_refuses_nobody_and_ends() {
         assert_eq!(kid(&new), next.kid());
         assert!(keys.verify(&old).is_ok() && keys.verify(&new).is_ok() && keys.verify(&badge).is_ok());
         let public = keys.jwks()["keys"].as_array().unwrap().len();
-        let expected = [&before, &next].iter().filter(|secret| matches!(secret, Secret::Ed25519(_))).count();
+        let expected = [&before, &next]
+            .iter()
+            .filter(|secret| matches!(secret, Secret::Ed25519(_)))
+            .count();
         assert_eq!(public, expected);
         // A long-lived token that the former key signs behind everybody's back ends with the key.
         let thief = Keys::new(&before, &[], "shop", clock.clone(), Ids::seeded(6));
@@ -224,6 +230,9 @@ fn a_rotation_refuses_nobody_and_ends() {
         let fresh = thief.sign_user(user(), Role::Admin, session(), QUARTER).0;
         assert_eq!(keys.verify(&fresh), Err(TokenFault::UnknownKey));
         assert_eq!(kid(&sign()), next.kid());
-        assert_eq!(keys.jwks()["keys"].as_array().unwrap().len(), usize::from(matches!(next, Secret::Ed25519(_))));
+        assert_eq!(
+            keys.jwks()["keys"].as_array().unwrap().len(),
+            usize::from(matches!(next, Secret::Ed25519(_)))
+        );
     }
 }
