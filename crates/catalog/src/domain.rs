@@ -12,8 +12,8 @@ mod sku;
 mod tag;
 
 pub use category::{
-    CATEGORIES_MAX, CATEGORY_DEPTH_MAX, CATEGORY_DESCRIPTION_MAX, Category, Named, TreeFault, check_name, named, path_key,
-    path_of, planted, replanted,
+    CATEGORIES_MAX, CATEGORY_DEPTH_MAX, CATEGORY_DESCRIPTION_MAX, Category, Named, TreeFault, check_name, named,
+    path_key, path_of, planted, replanted,
 };
 pub use change::{Revision, change};
 pub use check::{Faults, check, clean_html, is_web};

@@ -39,7 +39,10 @@ pub enum Error {
     #[error("several categories have this name; write the path of one: {}", .0.join("; "))]
     SeveralCategories(Vec<String>),
     /// The tree is full.
-    #[error("the shop has {} categories already, which is all it can have", crate::domain::CATEGORIES_MAX)]
+    #[error(
+        "the shop has {} categories already, which is all it can have",
+        crate::domain::CATEGORIES_MAX
+    )]
     TooManyCategories,
     /// A category with this name stands at the same place.
     #[error("there is a category {0} already")]
@@ -250,7 +253,11 @@ impl From<Error> for Problem {
                 "unreadable_file",
                 format!("The file broke off ({reason}). What came before is in; send the whole file again."),
             ),
-            Error::TooLarge => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The file is too large: {error}. Split it; the parts may be imported one after the other.")),
+            Error::TooLarge => Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("The file is too large: {error}. Split it; the parts may be imported one after the other."),
+            ),
             Error::NoSuchImport(id) => {
                 Problem::not_found(format!("There is no import {id}. Imports are kept for 30 days."))
             }

@@ -31,6 +31,8 @@ fn gone(replayed: bool) -> Response {
 /// All routes, public ones first.
 pub fn routes() -> Routes<Arc<App>> {
     let routes = Routes::new("catalog", Some("product"));
-    let routes = crate::import::routes(variants::routes(stock::routes(products::routes(categories::routes(search::routes(routes))))));
+    let routes = crate::import::routes(variants::routes(stock::routes(products::routes(categories::routes(
+        search::routes(routes),
+    )))));
     internal::routes(routes)
 }

@@ -73,7 +73,10 @@ pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::P
     let deps = deps.of("catalog");
     let adopted = actions::adopt(&db).await?;
     if adopted > 0 {
-        tracing::info!(adopted, "products of before the tree of categories have their place in it");
+        tracing::info!(
+            adopted,
+            "products of before the tree of categories have their place in it"
+        );
     }
     let search = search::Search::new(db.clone(), deps.shop.currency, config.search, deps.stop.clone());
     let following = search.task();
@@ -88,5 +91,7 @@ pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::P
         imports,
     };
     let routes = http::routes().finish(Arc::new(app));
-    Ok(serve::Part::new("catalog", &deps, routes, Some(db)).task(following).task(resuming))
+    Ok(serve::Part::new("catalog", &deps, routes, Some(db))
+        .task(following)
+        .task(resuming))
 }

@@ -306,7 +306,9 @@ pub fn listed_books(tx: &mut Tx<'_>) -> Result<(Vec<ListedRow>, Vec<ListedRow>),
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
     )?;
     let labels: HashMap<String, i64> = tx
-        .all("SELECT tag_key, number FROM catalog_tag", &[], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .all("SELECT tag_key, number FROM catalog_tag", &[], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .into_iter()
         .collect();
     let products = tx.all(
@@ -317,7 +319,12 @@ pub fn listed_books(tx: &mut Tx<'_>) -> Result<(Vec<ListedRow>, Vec<ListedRow>),
         &[],
         |row| {
             let status: String = row.get(1)?;
-            let key = (i64::from(status == "draft"), row.get(0)?, row.get(5)?, name_key(&row.get::<String>(2)?));
+            let key = (
+                i64::from(status == "draft"),
+                row.get(0)?,
+                row.get(5)?,
+                name_key(&row.get::<String>(2)?),
+            );
             Ok((key, row.json::<Vec<String>>(3)?, row.json::<Vec<i64>>(4)?))
         },
     )?;

@@ -108,8 +108,10 @@ pub fn list(
     // One row more tells whether there is a next page.
     let skipped = if let From::Skipping(rows) = from { *rows } else { 0 };
     let rows_wanted = i64::from(limit) + 1;
-    let mut text = Text::default();
-    text.sql = format!("SELECT {COLUMNS} FROM (");
+    let mut text = Text {
+        sql: format!("SELECT {COLUMNS} FROM ("),
+        args: Vec::new(),
+    };
     let drafts: &[i64] = if filter.drafts { &[0, 1] } else { &[0] };
     let mut first = true;
     for label in &labels.walked {
@@ -297,7 +299,6 @@ fn gathers(tx: &mut Tx<'_>, filter: &Filter, order: Order, label: i64, draft: i6
     Ok(there <= GATHERED_MAX)
 }
 
-#[derive(Default)]
 struct Text {
     sql: String,
     args: Vec<Value>,

@@ -137,7 +137,10 @@ impl VariantRow {
                 .collect::<BTreeMap<_, _>>(),
             price: amount(self.price_minor),
             // The price may have risen since; then it is no price of before any more.
-            compare_at_price: self.compare_at_minor.filter(|before| *before > self.price_minor).map(amount),
+            compare_at_price: self
+                .compare_at_minor
+                .filter(|before| *before > self.price_minor)
+                .map(amount),
             stock: self.on_hand,
             available: self.on_hand - self.reserved,
             barcode: self.barcode,

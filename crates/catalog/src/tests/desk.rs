@@ -72,7 +72,10 @@ impl Desk {
     /// Sweeps all events, as happens after a week.
     pub(super) async fn forget_events(&self) {
         let later = self.db.clock().now().after(Duration::from_secs(1_000_000));
-        let swept = self.db.write(move |tx| store::sweep_outbox(tx, i64::MAX, later, 1_000)).await;
+        let swept = self
+            .db
+            .write(move |tx| store::sweep_outbox(tx, i64::MAX, later, 1_000))
+            .await;
         assert!(swept.unwrap() > 0);
     }
 
@@ -87,7 +90,9 @@ impl Desk {
             .unwrap();
         let stop = deps.stop.clone();
         let is_followed = config.is_some();
-        let part = crate::build(deps, db.clone(), config.unwrap_or_default()).await.unwrap();
+        let part = crate::build(deps, db.clone(), config.unwrap_or_default())
+            .await
+            .unwrap();
         let following = part.tasks.iter().find(|task| is_followed && task.name == "search");
         Self {
             db,
@@ -215,7 +220,9 @@ impl Desk {
     /// What the audit log was told: `action` of each entry, in order.
     pub(super) async fn deeds(&self) -> Vec<(String, Value)> {
         let stored = self.db.read(|tx| store::outbox_after(tx, 0, 1_000)).await.unwrap();
-        let told = stored.into_iter().filter(|stored| stored.event.kind == api::trail::STAFF_ACTION);
+        let told = stored
+            .into_iter()
+            .filter(|stored| stored.event.kind == api::trail::STAFF_ACTION);
         told.map(|stored| {
             let data: Value = serde_json::from_str(&stored.event.data).unwrap();
             (data["action"].as_str().unwrap().to_owned(), data)
