@@ -129,7 +129,14 @@ impl JsonSchema for Amount {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Amount".into()
     }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        if generator.contract().is_serialize() {
+            return json_schema!({
+                "description": "An exact decimal.",
+                "type": "number",
+                "examples": [999.99],
+            });
+        }
         json_schema!({
             "description": "An exact decimal. Written as a number; a string of the same form is taken as well.",
             "anyOf": [{ "type": "number" }, { "type": "string", "pattern": r"^-?\d+(\.\d+)?$" }],

@@ -43,6 +43,9 @@ impl JsonSchema for BulkRow {
     fn schema_name() -> Cow<'static, str> {
         NewProduct::schema_name()
     }
+    fn schema_id() -> Cow<'static, str> {
+        NewProduct::schema_id()
+    }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         NewProduct::json_schema(generator)
     }
