@@ -132,4 +132,5 @@ pub async fn staff_find_orders(shop: &Shop) {
             .await
             .refused(400, "invalid");
     }
+    it::call_off(&cleo, &unpaid["orderId"]).await;
 }

@@ -133,13 +133,6 @@ pub async fn cancelled_while_the_payment_is_unknown(shop: &Shop) {
     })
     .await;
     assert_eq!(text(&order, "status"), "cancelled");
-    assert_eq!(
-        each(&order["history"], "status")
-            .iter()
-            .filter(|status| **status == "cancelled")
-            .count(),
-        1
-    );
     counts(&shop.stock(&product).await, [5, 0, 5]);
     let paid = payment(&ivo, id).await;
     assert_eq!(paid["captured"], paid["refunded"], "{paid}");
@@ -147,7 +140,13 @@ pub async fn cancelled_while_the_payment_is_unknown(shop: &Shop) {
         list(&paid["captures"]).len() <= 1 && list(&paid["refunds"]).len() <= 1,
         "{paid}"
     );
-    it::flow(shop, id, &["OrderCreated", "OrderCancelled"]).await;
+    // On a slow machine the provider's answer overtakes the buyer: then it was confirmed first, and the log says so.
+    let flow = match each(&order["history"], "status").as_slice() {
+        ["pending", "cancelled"] => &["OrderCreated", "OrderCancelled"][..],
+        ["pending", "confirmed", "cancelled"] => &["OrderCreated", "OrderConfirmed", "OrderCancelled"],
+        other => panic!("it went through {other:?}"),
+    };
+    it::flow(shop, id, flow).await;
 }
 
 /// Everything that is wrong with an address is told at once; what is right is answered in its usual spelling.

@@ -149,9 +149,10 @@ async fn at_rest(shop: &Shop) {
     .await;
 }
 
-/// The databases of a folder that nobody uses.
+/// The databases and secrets of a folder that nobody uses, without the folders in it: the search index is made anew.
 fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).expect("a folder").flatten() {
+    let entries = std::fs::read_dir(from).expect("a folder").flatten();
+    for entry in entries.filter(|entry| entry.path().is_file()) {
         let bytes = std::fs::read(entry.path()).expect("a file");
         let mut file = std::fs::File::create(to.join(entry.file_name())).expect("a file");
         file.write_all(&bytes).expect("the disk has room");
