@@ -12,6 +12,7 @@
 mod asked;
 mod facets;
 mod feed;
+mod feeder;
 mod filter;
 mod index;
 mod marks;
@@ -40,7 +41,8 @@ pub use marks::highlights;
 pub use page::By;
 pub use ranking::Sought;
 
-use feed::{Feeder, Progress};
+use feed::Progress;
+use feeder::Feeder;
 use index::Shared;
 use page::{Page, Place};
 use ranking::Mode;
@@ -61,7 +63,7 @@ pub struct Search {
     shelf: watch::Sender<Option<Shared>>,
     feeder: Mutex<Feeder>,
     progress: Progress,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     counts: facets::Counts,
     /// The index could not be read: it is opened anew.
     is_damaged: AtomicBool,
@@ -90,7 +92,7 @@ impl Search {
             shelf: watch::Sender::new(None),
             feeder: Mutex::default(),
             progress: Progress::default(),
-            turns: Semaphore::new(SEARCHES_MAX),
+            turns: Arc::new(Semaphore::new(SEARCHES_MAX)),
             counts: facets::Counts::default(),
             is_damaged: AtomicBool::new(false),
             wake: Notify::new(),
@@ -160,8 +162,14 @@ impl Search {
         let Ok(Some(shelf)) = tokio::time::timeout(READY_WAIT, ready).await else {
             return Err(Error::Unsearchable);
         };
-        let _turn = self.turns.acquire().await.map_err(|_| Error::Unsearchable)?;
-        let fault = match tokio::task::spawn_blocking(move || act(shelf)).await {
+        // It goes along: somebody who goes away leaves a search behind that still computes.
+        let turn = self.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Error::Unsearchable)?;
+        let searched = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            act(shelf)
+        });
+        let fault = match searched.await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(fault)) => fault.to_string(),
             Err(panic) => panic.to_string(),

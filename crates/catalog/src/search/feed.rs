@@ -1,6 +1,6 @@
 //! How the index is filled and kept up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,9 +11,10 @@ use serde_json::Value;
 use serve::Stop;
 use store::{Dialect, Outgoing, Stored};
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet as _, IndexWriter, TERMINATED, TantivyError};
+use tantivy::{DocSet as _, TERMINATED, TantivyError};
 
 use super::Search;
+use super::feeder::{Fault, Feeder, blocking};
 use super::index::{Mark, Shared, Shelf, column, is_available};
 use crate::store as rows;
 
@@ -34,34 +35,6 @@ const POLL: Duration = Duration::from_millis(500);
 const IDLE_ROUNDS: u32 = 10;
 /// The wait after a fault.
 const BACKOFF: Duration = Duration::from_secs(2);
-
-/// Why the index is not kept up.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The database refused.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// The index or its disk refused.
-    #[error(transparent)]
-    Index(#[from] TantivyError),
-    /// The process ends.
-    #[error("the process ends")]
-    Stopped,
-}
-
-/// Who fills the index: one at a time.
-#[derive(Default)]
-pub struct Feeder {
-    shelf: Option<Shared>,
-    writer: Option<IndexWriter>,
-    /// What the index holds, with what is written and not yet committed.
-    mark: Mark,
-    /// What of it is committed.
-    committed: Mark,
-    /// Products written and not yet committed, and whether something of them can be had.
-    written: HashMap<ProductId, bool>,
-    idle: u32,
-}
 
 /// How far a new index is, for those who ask.
 #[derive(Default)]
@@ -97,10 +70,14 @@ impl Search {
                 let mut feeder = search.feeder.lock().await;
                 let built = search.built(&mut feeder, true).await;
                 search.told(&built);
-                if let Err(fault) = built {
-                    tracing::error!(%fault, "the search index could not be made anew");
+                match built {
+                    Ok(()) => feeder.let_go().await,
+                    Err(fault) => {
+                        tracing::error!(%fault, "the search index could not be made anew");
+                        // Else what is half made would be committed with the next event.
+                        feeder.recover(&fault).await;
+                    }
                 }
-                feeder.let_go().await;
                 search.progress.building.store(false, Ordering::Relaxed);
             }));
         }
@@ -146,7 +123,7 @@ impl Search {
     }
 
     /// Takes in what happened since the last time; answers how long to wait for more.
-    pub(super) async fn follow(&self) -> Result<Duration, Fault> {
+    pub(crate) async fn follow(&self) -> Result<Duration, Fault> {
         let mut feeder = self.feeder.lock().await;
         if self.is_damaged.swap(false, Ordering::Relaxed) {
             feeder.drop_all().await;
@@ -158,11 +135,7 @@ impl Search {
         let has_changed = match followed {
             Ok(has_changed) => has_changed,
             Err(fault) => {
-                // What was written and not committed is forgotten; a faulty index is looked at anew.
-                match &fault {
-                    Fault::Index(_) => feeder.drop_all().await,
-                    Fault::Store(_) | Fault::Stopped => feeder.go_back().await,
-                }
+                feeder.recover(&fault).await;
                 return Err(fault);
             }
         };
@@ -175,11 +148,23 @@ impl Search {
         Ok(if alone { Duration::from_secs(3_600) } else { POLL })
     }
 
-    /// Sees to it that the index is opened and whole; made anew when need be or when `anyway`.
+    /// Sees to it that the index is opened and whole; made anew when need be or when `anyway`. Searches see one that was
+    /// just opened when it is whole, and not before; until then it is opened again.
     async fn built(&self, feeder: &mut Feeder, anyway: bool) -> Result<(), Fault> {
+        if feeder.shelf.is_some() {
+            return self.whole(feeder, anyway).await;
+        }
+        let done = self.whole(feeder, anyway).await;
+        match &done {
+            Ok(()) => drop(self.shelf.send_replace(feeder.shelf.clone())),
+            Err(_) => feeder.drop_all().await,
+        }
+        done
+    }
+
+    async fn whole(&self, feeder: &mut Feeder, anyway: bool) -> Result<(), Fault> {
         let mut fits = true;
-        let is_new = feeder.shelf.is_none();
-        if is_new {
+        if feeder.shelf.is_none() {
             let folder = self.folder.clone();
             let (shelf, mark) = blocking(move || Shelf::open(folder.as_deref())).await?;
             feeder.shelf = Some(Shared::new(shelf));
@@ -198,9 +183,6 @@ impl Search {
                 self.progress.building.store(false, Ordering::Relaxed);
             }
             filled?;
-        }
-        if is_new {
-            self.shelf.send_replace(feeder.shelf.clone());
         }
         Ok(())
     }
@@ -393,73 +375,6 @@ impl Search {
         }
         Ok(())
     }
-}
-
-impl Feeder {
-    /// Writes off the async threads.
-    async fn write(
-        &mut self,
-        act: impl FnOnce(&Shelf, &mut IndexWriter) -> Result<(), TantivyError> + Send + 'static,
-    ) -> Result<(), Fault> {
-        let Some(shelf) = self.shelf.clone() else {
-            return Err(Fault::Index(TantivyError::InternalError("no index is open".into())));
-        };
-        let kept = self.writer.take();
-        let writer = blocking(move || {
-            let mut writer = kept.map_or_else(|| shelf.writer(), Ok)?;
-            act(&shelf, &mut writer)?;
-            Ok(writer)
-        });
-        self.writer = Some(writer.await?);
-        Ok(())
-    }
-
-    async fn commit(&mut self) -> Result<(), Fault> {
-        let mark = self.mark.clone();
-        self.write(move |shelf, writer| shelf.commit(writer, &mark)).await?;
-        self.committed = self.mark.clone();
-        self.written.clear();
-        Ok(())
-    }
-
-    /// Ends the writer after its last commit; it is made anew when there is something to write.
-    async fn let_go(&mut self) {
-        if self.writer.is_some() && self.mark != self.committed && self.commit().await.is_err() {
-            tracing::warn!("how far the search index has followed could not be written; it follows again from before");
-        }
-        self.idle = 0;
-        let Some(writer) = self.writer.take() else { return };
-        let ended = blocking(move || writer.wait_merging_threads()).await;
-        if let Err(fault) = ended {
-            tracing::warn!(%fault, "segments of the search index could not be merged");
-        }
-    }
-
-    /// Forgets what was written and not committed.
-    async fn go_back(&mut self) {
-        self.mark = self.committed.clone();
-        self.written.clear();
-        let writer = self.writer.take();
-        // Its threads are waited for.
-        let _ = blocking(move || {
-            drop(writer);
-            Ok(())
-        })
-        .await;
-    }
-
-    /// Forgets the index, to open it anew.
-    async fn drop_all(&mut self) {
-        self.go_back().await;
-        *self = Self::default();
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    act: impl FnOnce() -> Result<T, TantivyError> + Send + 'static,
-) -> Result<T, TantivyError> {
-    let done = tokio::task::spawn_blocking(act).await;
-    done.unwrap_or_else(|panic| Err(TantivyError::InternalError(panic.to_string())))
 }
 
 /// The variants that an event of the stock tells of.

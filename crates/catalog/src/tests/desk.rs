@@ -61,12 +61,17 @@ impl Desk {
     }
 
     /// Ends what goes on, in order.
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
+        self.unfollow().await;
+        self.db.close().await;
+    }
+
+    /// From here on nobody keeps the search index up.
+    pub(super) async fn unfollow(&mut self) {
         self.stop.stop();
-        if let Some(following) = self.following {
+        if let Some(following) = self.following.take() {
             following.await.unwrap();
         }
-        self.db.close().await;
     }
 
     /// Sweeps all events, as happens after a week.

@@ -2,18 +2,27 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use api::catalog::{Pieces, Reserve};
-use base::Quantity;
+use base::{Currency, Quantity};
 use serde_json::{Value, json};
+use serve::Stop;
 use store::Engine;
 use testkit::until;
 
 use super::super::desk::{Desk, cx, order};
 use super::super::on_both_engines;
 use super::{found, indexed, search};
+use crate::search::{Asked, By, Search, Wanted};
 
-on_both_engines!(changes_are_followed, stock_is_followed, a_lost_index_comes_back);
+on_both_engines!(
+    changes_are_followed,
+    stock_is_followed,
+    a_lost_index_comes_back,
+    a_rebuild_that_fails_takes_nothing_away,
+    a_first_index_is_tried_until_it_is_whole,
+);
 
 async fn waits(desk: &Desk, query: &str, wanted: &[&str]) {
     until(format!("{query} finds {wanted:?}"), || async {
@@ -88,6 +97,63 @@ async fn a_lost_index_comes_back(desk: Desk) {
     assert_eq!(found(&desk, "q=chisel").await, ["Chisel"]);
     let refused = desk.clerk("POST /internal/reindex", Value::Null).await;
     assert!([401, 403, 404].contains(&refused.status), "services only: {refused:?}");
+}
+
+/// A search of its own on the desk's database, which follows when it is told to.
+fn beside(desk: &Desk) -> Arc<Search> {
+    Search::new(desk.db.clone(), Currency::USD, None, Stop::default())
+}
+
+/// What it finds of a word.
+async fn numbers(search: &Search, text: &str) -> Vec<i64> {
+    let asked = Some(Asked::read(text));
+    let hits = search.find(asked, Wanted::default(), By::Relevance, 20, None).await;
+    hits.unwrap().numbers
+}
+
+/// Renames a table, so that products cannot be read whole for a while.
+async fn rename(desk: &Desk, from: &'static str, to: &'static str) {
+    let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+    let done: Result<_, store::Error> = desk.db.write(move |tx| tx.run(&sql, &[])).await;
+    done.unwrap();
+}
+
+async fn a_rebuild_that_fails_takes_nothing_away(desk: Desk) {
+    let variant = desk.pieces("Anvil", 5).await;
+    let search = beside(&desk);
+    search.follow().await.unwrap();
+    // Followed, and nothing to commit: the index is further than what it holds on disk.
+    let lines = vec![Pieces {
+        variant,
+        quantity: Quantity::new(1).unwrap(),
+    }];
+    let reserve = Reserve { order: order(1), lines };
+    desk.client().reserve(&cx(), &reserve).await.unwrap();
+    search.follow().await.unwrap();
+
+    rename(&desk, "catalog_variant", "elsewhere").await;
+    search.reindex();
+    until("the rebuild has failed", || async {
+        let state = search.state();
+        let has_failed = !state.building && state.fault.is_some();
+        if has_failed { Ok(()) } else { Err(state) }
+    })
+    .await;
+    rename(&desk, "elsewhere", "catalog_variant").await;
+    assert_eq!(numbers(&search, "anvil").await, [1]);
+    search.follow().await.unwrap();
+    assert_eq!(numbers(&search, "anvil").await, [1]);
+}
+
+async fn a_first_index_is_tried_until_it_is_whole(desk: Desk) {
+    desk.pieces("Anvil", 5).await;
+    let search = beside(&desk);
+    rename(&desk, "catalog_variant", "elsewhere").await;
+    search.follow().await.unwrap_err();
+    assert!(!search.state().ready);
+    rename(&desk, "elsewhere", "catalog_variant").await;
+    search.follow().await.unwrap();
+    assert_eq!(numbers(&search, "anvil").await, [1]);
 }
 
 /// How often an index was made since its process began.
