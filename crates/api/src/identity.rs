@@ -387,7 +387,7 @@ impl Client {
     /// A user by id, number, e-mail address or username; none when there is no such row.
     pub async fn find(&self, cx: &Cx, user: &crate::Ref) -> Result<Option<User>, Problem> {
         self.0
-            .call(cx, Method::GET, format!("/internal/users/{user}"))
+            .call(cx, Method::GET, format!("/internal/users/{}", user.segment()))
             .find()
             .await
     }

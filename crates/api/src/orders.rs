@@ -1,6 +1,8 @@
 //! Orders: what was bought, by whom, for how much, and how far it is.
 
-use base::{Address, Amount, Currency, Money, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId};
+use base::{
+    Address, Amount, Currency, Money, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId,
+};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -324,7 +326,11 @@ impl Client {
     /// Whose an order is, by id or number; none when there is no such order.
     pub async fn ownership(&self, cx: &Cx, order: &Ref) -> Result<Option<Ownership>, Problem> {
         self.0
-            .call(cx, Method::GET, format!("/internal/orders/{order}/ownership"))
+            .call(
+                cx,
+                Method::GET,
+                format!("/internal/orders/{}/ownership", order.segment()),
+            )
             .find()
             .await
     }

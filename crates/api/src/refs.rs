@@ -3,8 +3,12 @@
 use std::fmt;
 
 use base::Id;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// What stands in a segment of an address as more than itself.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'~');
 
 /// A record named by a caller: all digits is a number, a known prefix an id, anything else a SKU or handle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +50,11 @@ impl Ref {
             .or_else(|| id(text, Ref::Payment))
             .or_else(|| id(text, Ref::Line))
             .unwrap_or_else(|| Ref::Text(text.to_owned()))
+    }
+
+    /// It as one segment of an address: a text may hold slashes, question marks and whatever no address takes.
+    pub(crate) fn segment(&self) -> String {
+        utf8_percent_encode(&self.to_string(), SEGMENT).to_string()
     }
 }
 
@@ -107,6 +116,20 @@ impl JsonSchema for Ref {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_text_is_one_segment_of_an_address() {
+        let check = |text: &str, segment: &str| assert_eq!(Ref::new(text).segment(), segment);
+        check("7", "7");
+        check("ada-l_1", "ada-l_1");
+        check("../admins?x=1#y", "%2E%2E%2Fadmins%3Fx%3D1%23y");
+        check("a} b\u{a0}", "a%7D%20b");
+        check("ada@example.com", "ada%40example%2Ecom");
+        for text in ["\u{e7}777}aY<\u{20}\u{2099}", "\u{7f}\n\\", ".", "%00"] {
+            let path = format!("/internal/orders/{}/ownership", Ref::new(text).segment());
+            assert!(path.parse::<http::Uri>().is_ok(), "{path}");
+        }
+    }
 
     #[test]
     fn what_is_named_shows_in_its_form() {
