@@ -34,7 +34,9 @@ mod tests;
 mod undo;
 mod view;
 
-use base::ImportId;
+use std::io::Read;
+
+use base::{Currency, ImportId};
 use serde_json::json;
 use store::Tx;
 
@@ -46,6 +48,22 @@ pub(crate) use http::routes;
 pub use jobs::{ImportOptions, Jobs};
 pub use stage::FILE_MAX;
 pub(crate) use tasks::resume;
+
+use shopify::{Found, Shopify};
+
+/// Reads a file to its end without keeping any of it: how many products are whole, and how many rows are broken. None:
+/// it is no product file.
+pub(crate) fn counted(from: impl Read, currency: Currency) -> Option<(usize, usize)> {
+    let (mut whole, mut broken) = (0, 0);
+    for found in Shopify::open(from, currency).ok()? {
+        match found.ok()? {
+            Found::Product(..) => whole += 1,
+            Found::Failed(..) => broken += 1,
+            Found::LeftOut(..) => {}
+        }
+    }
+    Some((whole, broken))
+}
 
 /// Notes in the audit log what an import, or its undo, did.
 fn record(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {

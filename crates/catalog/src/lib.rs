@@ -34,6 +34,7 @@ mod http;
 pub mod import;
 pub mod search;
 mod store;
+pub mod strangers;
 #[cfg(test)]
 mod tests;
 

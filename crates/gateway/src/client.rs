@@ -23,7 +23,7 @@ pub struct Proxies {
 
 impl Proxies {
     /// Where the caller is whose connection comes from `peer`.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut known = plain(peer);
         let is_proxy = |address: IpAddr| self.trusted.iter().any(|network| network.holds(address));
         if self.trusted.is_empty() || !is_proxy(known) {

@@ -14,7 +14,7 @@ const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "mail", "serve
 pub const SERVICES: &[&str] = &["gateway", "identity", "catalog", "cart", "orders", "payments", "events"];
 
 /// Crates that stand beside the product: they may use all of it, and `testkit`.
-const BESIDE: &[&str] = &["it", "bench"];
+const BESIDE: &[&str] = &["it", "bench", "strangers"];
 
 /// What this crate may use of our own; `None` for a crate that the layering does not know.
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
@@ -28,7 +28,7 @@ fn allowed(name: &str) -> Option<Vec<&'static str>> {
         _ if SERVICES.contains(&name) => BELOW_SERVICES.to_vec(),
         "testkit" => BELOW_SERVICES.to_vec(),
         "ironmonger" => [BELOW_SERVICES, SERVICES].concat(),
-        _ if BESIDE.contains(&name) => [BELOW_SERVICES, SERVICES, &["ironmonger", "testkit"]].concat(),
+        _ if BESIDE.contains(&name) => [BELOW_SERVICES, SERVICES, &["ironmonger", "testkit", "strangers"]].concat(),
         _ => return None,
     })
 }
