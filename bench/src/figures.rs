@@ -48,6 +48,29 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The value that this part of all others does not exceed.
+pub fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let at = (values.len() as f64 * part) as usize;
+    values
+        .get(at.min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
+}
+
+/// How often a value drawn from `a` is larger than one drawn from `b`; ties count half. Half of the time, where who sees
+/// one value cannot tell where it is from.
+pub fn exceeds(a: &[f64], b: &[f64]) -> f64 {
+    let larger = |x: &f64, y: &f64| match x.total_cmp(y) {
+        std::cmp::Ordering::Greater => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.0,
+    };
+    let all: f64 = a.iter().map(|x| b.iter().map(|y| larger(x, y)).sum::<f64>()).sum();
+    all / (a.len() * b.len()) as f64
+}
+
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aim {
@@ -55,6 +78,8 @@ pub enum Aim {
     AtLeast(f64),
     /// So much or less.
     AtMost(f64),
+    /// One, give or take so much: for ratios of what should not differ.
+    NearOne(f64),
 }
 
 impl Aim {
@@ -63,6 +88,7 @@ impl Aim {
         match self {
             Aim::AtLeast(least) => figure >= least,
             Aim::AtMost(most) => figure <= most,
+            Aim::NearOne(gap) => (figure - 1.0).abs() <= gap,
         }
     }
 }
@@ -132,6 +158,17 @@ impl Row {
         self
     }
 
+    /// The median of some waits, in milliseconds, with their 99th percentile.
+    pub fn median(engine: &'static str, name: impl Into<String>, waits: &[f64]) -> Self {
+        let p50 = quantile(waits, 0.5);
+        Self {
+            p50_ms: Some(p50),
+            p99_ms: Some(quantile(waits, 0.99)),
+            note: format!("{} calls", grouped(waits.len() as f64)),
+            ..Self::new(engine, name, p50, "ms")
+        }
+    }
+
     /// With an aim for the figure itself.
     pub fn aims(mut self, aim: Aim) -> Self {
         self.aim = Some((words(aim, self.unit), aim.met(self.value)));
@@ -157,6 +194,7 @@ fn words(aim: Aim, unit: &str) -> String {
     let (sign, value) = match aim {
         Aim::AtLeast(least) => ('≥', least),
         Aim::AtMost(most) => ('≤', most),
+        Aim::NearOne(gap) => return format!("1 ± {}{unit}", grouped(gap)),
     };
     let space = if unit.starts_with(['/', ' ']) { "" } else { " " };
     format!("{sign} {}{space}{unit}", grouped(value))
@@ -211,6 +249,14 @@ mod tests {
     }
 
     #[test]
+    fn compares_samples() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.99)), (51.0, 100.0));
+        assert!(quantile(&[], 0.5).is_nan());
+        assert_eq!((exceeds(&values, &values), exceeds(&[2.0, 3.0], &[1.0])), (0.5, 1.0));
+    }
+
+    #[test]
     fn sums_rounds_up() {
         let summary = Summary::of(&[
             round(10.0, &[1_000; 100]),
@@ -233,6 +279,11 @@ mod tests {
         );
         let ratio = row.aims_ratio(Aim::AtLeast(0.4));
         assert_eq!(ratio.aim, Some(("≥ 0.4 × H".to_owned(), true)));
+        let near = Row::new("sqlite", "unknown", 10.4, "ms")
+            .over("known", 10.0)
+            .aims_ratio(Aim::NearOne(0.05));
+        assert_eq!(near.aim, Some(("1 ± 0.05 × known".to_owned(), true)));
+        assert!(!Aim::NearOne(0.05).met(0.9) && !Aim::NearOne(0.05).met(f64::NAN));
         assert!(Aim::AtLeast(1.0).met(1.0) && Aim::AtMost(1.0).met(1.0));
         assert!(!Aim::AtLeast(1.0).met(f64::NAN) && !Aim::AtMost(1.0).met(f64::NAN));
     }

@@ -4,7 +4,7 @@
 //! servers that it measures.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub token: Option<&'a str>,
     /// What makes a repetition harmless.
     pub key: Option<&'a str>,
+    /// The address that a proxy in front says the call is from.
+    pub from: Option<Ipv4Addr>,
     /// JSON.
     pub body: Option<&'a str>,
 }
@@ -58,11 +60,26 @@ impl<'a> Request<'a> {
 pub struct Answer<'a> {
     /// The status code.
     pub status: u16,
+    /// Its head as it came.
+    pub head: &'a [u8],
     /// The body.
     pub body: &'a [u8],
 }
 
 impl Answer<'_> {
+    /// Path and query of the next page of a list.
+    pub fn next(&self) -> Option<&str> {
+        let head = std::str::from_utf8(self.head).ok()?;
+        let links = head
+            .split("\r\n")
+            .filter_map(|line| line.split_once(':'))
+            .filter(|(name, _)| name.eq_ignore_ascii_case("link"));
+        let next = links
+            .map(|(_, link)| link.trim())
+            .find(|link| link.contains("rel=\"next\""))?;
+        next.strip_prefix('<')?.split('>').next()
+    }
+
     /// The text of the first field of this name in a JSON body; enough for bodies whose shape is known.
     pub fn text(&self, field: &str) -> Option<&str> {
         let body = std::str::from_utf8(self.body).ok()?;
@@ -137,6 +154,7 @@ impl Connection {
         }
         Ok(Answer {
             status: head.status,
+            head: &self.read[..head.end],
             body,
         })
     }
@@ -156,6 +174,9 @@ fn write(out: &mut Vec<u8>, address: SocketAddr, request: Request<'_>) {
     }
     if let Some(key) = request.key {
         let _ = write!(out, "idempotency-key: {key}\r\n");
+    }
+    if let Some(from) = request.from {
+        let _ = write!(out, "x-forwarded-for: {from}\r\n");
     }
     let body = request.body.unwrap_or_default();
     if request.body.is_some() {
@@ -184,23 +205,32 @@ async fn receive(stream: &mut TcpStream, into: &mut Vec<u8>) -> io::Result<()> {
     }
 }
 
+/// How long a body is.
 #[derive(Debug, PartialEq, Eq)]
-enum Length {
+pub enum Length {
+    /// So many bytes.
     Known(usize),
+    /// Its chunks tell.
     Chunked,
 }
 
+/// What the head of an answer says.
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
+pub struct Head {
     /// Where the body begins.
-    end: usize,
-    status: u16,
-    length: Length,
+    pub end: usize,
+    /// The status code.
+    pub status: u16,
+    /// How long the body is.
+    pub length: Length,
     keep: bool,
 }
 
 /// The head of an answer, once it is there.
-fn head(read: &[u8]) -> io::Result<Option<Head>> {
+///
+/// # Errors
+/// It is no HTTP.
+pub fn head(read: &[u8]) -> io::Result<Option<Head>> {
     let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -291,11 +321,13 @@ mod tests {
     fn finds_fields() {
         let answer = Answer {
             status: 201,
+            head: b"HTTP/1.1 201 Created\r\nLink: </api/x?a=1&cursor=61>; rel=\"next\"\r\n\r\n",
             body: br#"{"orderId":"ord_1","number":4,"status":"confirmed"}"#,
         };
         assert_eq!(answer.text("orderId"), Some("ord_1"));
         assert_eq!(answer.text("status"), Some("confirmed"));
         assert_eq!(answer.text("absent"), None);
+        assert_eq!(answer.next(), Some("/api/x?a=1&cursor=61"));
     }
 
     #[test]

@@ -73,6 +73,35 @@ pub fn resident_mib(process: u32) -> f64 {
     kibibytes(&read(&format!("/proc/{process}/status")), "VmRSS:") as f64 / 1024.0
 }
 
+/// Lets the peak of a process's memory begin anew, at what it holds now. Linux knows how for processes of one's own.
+///
+/// # Errors
+/// The process is gone, or somebody else's.
+pub fn forget_peak(process: u32) -> std::io::Result<()> {
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5")
+}
+
+/// The most memory that a process has held since then, in MiB.
+pub fn peak_mib(process: u32) -> f64 {
+    kibibytes(&read(&format!("/proc/{process}/status")), "VmHWM:") as f64 / 1024.0
+}
+
+/// Memory that a process holds for itself, in MiB: without pages of files, which the kernel takes back when it likes.
+pub fn own_mib(process: u32) -> f64 {
+    kibibytes(&read(&format!("/proc/{process}/status")), "RssAnon:") as f64 / 1024.0
+}
+
+/// What the files of a folder take, in MiB.
+pub fn folder_mib(folder: &Path) -> f64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(data) if data.is_dir() => folder_mib(&entry.path()),
+        Ok(data) => data.len() as f64 / f64::from(1 << 20),
+        Err(_) => 0.0,
+    });
+    sizes.sum()
+}
+
 /// Seconds of processor time that a process has used.
 pub fn cpu_seconds(process: u32) -> f64 {
     ticks(&read(&format!("/proc/{process}/stat")), 2) / TICKS
@@ -152,5 +181,17 @@ mod tests {
     fn knows_itself() {
         assert!(resident_mib(std::process::id()) > 0.0);
         assert!(Machine::here().cores > 0);
+        forget_peak(std::process::id()).unwrap();
+        assert!(peak_mib(std::process::id()) > 0.0 && own_mib(std::process::id()) > 0.0);
+    }
+
+    #[test]
+    fn weighs_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        for name in ["a", "in/b"] {
+            std::fs::write(folder.path().join(name), [0; 1 << 20]).unwrap();
+        }
+        assert_eq!(folder_mib(folder.path()), 2.0);
     }
 }

@@ -3,7 +3,8 @@
 //! Starts the real release binary on throw-away data, drives it from this second process over loopback, and prints
 //! every figure beside floors that were measured in the same run: on another machine the ratios still mean something.
 //! - [`plan`]: what is measured, in which order; the aims.
-//! - [`shop`], [`shopper`], [`load`], [`http`]: the shop under test and those who shop in it.
+//! - [`shop`], [`shopper`], [`load`], [`turns`], [`http`], [`stream`]: the shop under test and those who shop in it.
+//! - [`search`], [`files`], [`pages`], [`guesses`], [`edge`]: scenarios on shops of their own; [`seed`] fills these by SQL.
 //! - [`floor`] (H: bare axum), [`replay`] (S: the transactions alone).
 //! - [`costs`]: what a purchase costs, by part. [`crash`]: SIGKILL, and whether anything acknowledged is lost.
 //! - [`figures`], [`report`], [`machine`]: medians, ratios, tables, and where they come from.
@@ -13,16 +14,24 @@
 
 mod costs;
 mod crash;
+mod edge;
 mod figures;
+mod files;
 mod floor;
+mod guesses;
 mod http;
 mod load;
 mod machine;
+mod pages;
 mod plan;
 mod replay;
 mod report;
+mod search;
+mod seed;
 mod shop;
 mod shopper;
+mod stream;
+mod turns;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,7 +49,7 @@ use crate::shop::Engine;
 struct Options {
     #[command(subcommand)]
     command: Option<Command>,
-    /// About a minute: one short round of each, 1 and 64 shoppers, no big catalogue
+    /// About a minute: one short round of each, 1 and 64 shoppers, no big catalogue; what is big is a tenth when asked for
     #[arg(long)]
     quick: bool,
     /// Only these topics
@@ -64,9 +73,10 @@ struct Options {
 }
 
 const EXAMPLES: &str = "Examples:
-  cargo xtask bench                                   everything; about ten minutes
+  cargo xtask bench                                   everything but pages; about twenty minutes
   cargo xtask bench -- --quick                        a first look
   cargo xtask bench -- --only purchase --engine sqlite --shoppers 64
+  cargo xtask bench -- --only pages                   a million products and orders
   cargo xtask bench -- --record                       keep the results; let nothing else run meanwhile
 
 The binary measured is IRONMONGER_BIN, or target/release/ironmonger.";
@@ -109,8 +119,16 @@ enum Topic {
     Costs,
     /// 1,000 products against 100,000
     Sizes,
-    /// Search and count 100,000 products
+    /// Search and count 1,000 and 100,000 products
     Search,
+    /// Import and export 100,000 products over HTTP
+    Files,
+    /// Whether sign-ins and resets take as long for accounts that are not there
+    Guesses,
+    /// What the edge costs: limits, encrypted bodies
+    Edge,
+    /// First and 1,000th page of 1,000,000 products and orders; minutes, and GiBs of disk: only when asked for
+    Pages,
     /// A process for each part
     Split,
     /// SIGKILL under load
@@ -120,7 +138,8 @@ enum Topic {
 impl Options {
     fn wants(&self, topic: Topic) -> bool {
         match self.only.is_empty() {
-            true => !(self.quick && matches!(topic, Topic::Sizes | Topic::Search | Topic::Split)),
+            true if topic == Topic::Pages => false,
+            true => !(self.quick && matches!(topic, Topic::Sizes | Topic::Search | Topic::Files | Topic::Split)),
             false => self.only.contains(&topic),
         }
     }
@@ -139,6 +158,11 @@ impl Options {
             (true, true) => vec![usual[0], usual[usual.len() - 1]],
             (true, false) => usual.to_vec(),
         }
+    }
+
+    /// How many of what there should be many of.
+    fn many(&self, usual: usize) -> usize {
+        if self.quick { usual / 10 } else { usual }
     }
 
     fn rounds(&self) -> usize {
@@ -195,7 +219,8 @@ mod tests {
         assert!(options.wants(Topic::Hot) && !options.wants(Topic::Read));
         assert_eq!((options.crowds(&[1, 8, 64]), options.rounds()), (vec![64], 1));
         let all = Options::try_parse_from(["bench"]).unwrap();
-        assert!(all.wants(Topic::Sizes));
+        assert!(all.wants(Topic::Sizes) && !all.wants(Topic::Pages));
+        assert_eq!((all.many(1_000), options.many(1_000)), (1_000, 100));
         assert_eq!(all.span().warm_up, Duration::from_millis(600));
         assert_eq!(all.engines(), [Engine::Sqlite, Engine::Postgres]);
     }

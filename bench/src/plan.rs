@@ -21,20 +21,16 @@ use crate::{Options, Topic, costs, crash};
 /// How many shop at once.
 const CROWDS: [usize; 3] = [1, 8, 64];
 /// The crowd for which the aims are.
-const CROWD: usize = 64;
+pub const CROWD: usize = 64;
 /// The crowd whose waits are compared between catalogues: enough to keep the shop busy, too few to queue up.
 const SMALL_CROWD: usize = 8;
 /// Products of the usual and of the big catalogue.
-const PRODUCTS: usize = 1_000;
-const PRODUCTS_MANY: usize = 100_000;
-/// How many search at once where the aim for searches is.
-const SEARCHERS: usize = 16;
-/// The longest that a search may take but for one in a hundred.
-const SEARCH_P99_MS: f64 = 20.0;
+pub const PRODUCTS: usize = 1_000;
+pub const PRODUCTS_MANY: usize = 100_000;
 /// Starts of which the median is taken.
 const STARTS: usize = 5;
 /// How long a process may calm down before its memory counts as idle.
-const CALM: Duration = Duration::from_secs(2);
+pub const CALM: Duration = Duration::from_secs(2);
 
 /// Measures everything that was asked for.
 ///
@@ -73,6 +69,18 @@ pub async fn run(options: &Options) -> Result<Report> {
         if options.wants(Topic::Search) {
             bench.search(engine).await?;
         }
+        if options.wants(Topic::Files) {
+            bench.files(engine).await?;
+        }
+        if options.wants(Topic::Guesses) {
+            bench.guesses(engine).await?;
+        }
+        if options.wants(Topic::Edge) {
+            bench.edge(engine).await?;
+        }
+        if options.wants(Topic::Pages) {
+            bench.pages(engine).await?;
+        }
         if options.wants(Topic::Split) {
             bench.split(engine).await?;
         }
@@ -91,15 +99,19 @@ pub async fn run(options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-struct Bench<'a> {
-    options: &'a Options,
-    server: Server,
+/// A run: what was asked for, what it needs, and what it found so far.
+pub struct Bench<'a> {
+    /// What was asked for.
+    pub options: &'a Options,
+    /// The PostgreSQL of all shops.
+    pub server: Server,
     floor: Floor,
     report: Report,
 }
 
 impl Bench<'_> {
-    fn add(&mut self, row: Row) {
+    /// Notes a figure, and shows it.
+    pub fn add(&mut self, row: Row) {
         let cells = cells(&row);
         println!(
             "{:9} {:26} {:>3}  {:>14}  {:>8} {:>8}  {:11} {:22} {}",
@@ -265,6 +277,26 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Cores that the shop, its server and the load share.
+    pub fn cores(&self) -> usize {
+        self.report.machine.cores
+    }
+
+    /// Floor H for a crowd, with its row.
+    ///
+    /// # Errors
+    /// The load's.
+    pub async fn floor_h(&mut self, engine: Engine, crowd: usize) -> Result<Summary> {
+        let mut visitors = self.visitors(crowd);
+        let mut rounds = Vec::new();
+        for _ in 0..self.options.rounds() {
+            rounds.push(load::run(&mut visitors, &Errand::Get(floor::PATH.into()), self.options.span()).await?);
+        }
+        let summary = Summary::of(&rounds);
+        self.add(Row::rate(engine.name(), "floor H: bare axum", crowd, &summary));
+        Ok(summary)
+    }
+
     fn visitors(&self, crowd: usize) -> Vec<Shopper> {
         let nothing = std::rc::Rc::new(Catalogue { products: Vec::new() });
         let address: SocketAddr = self.floor.address;
@@ -385,46 +417,6 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Searches and counts of many products: no two the same, so that nothing is answered again.
-    async fn search(&mut self, engine: Engine) -> Result<()> {
-        let name = engine.name();
-        tell(format!(
-            "{name}: searches of {} products",
-            grouped(PRODUCTS_MANY as f64)
-        ));
-        let mut shop = Shop::open(engine, &self.server, PRODUCTS_MANY, Shape::One).await?;
-        let mut shoppers = shop.shoppers(SEARCHERS).await?;
-        let began = std::time::Instant::now();
-        shoppers[0].wait_for_index(PRODUCTS_MANY).await?;
-        let waited = Row::new(
-            name,
-            "first index, 100 000 products",
-            began.elapsed().as_secs_f64(),
-            "s",
-        );
-        self.add(waited.noted("after the first answer"));
-        for (errand, what) in [(Errand::Search, "search, p99"), (Errand::Facets, "facets, p99")] {
-            let mut rounds = Vec::new();
-            for _ in 0..self.options.rounds() {
-                rounds.push(load::run(&mut shoppers, &errand, self.options.span()).await?);
-            }
-            let summary = Summary::of(&rounds);
-            let mut row = Row::rate(name, what, SEARCHERS, &summary);
-            (row.value, row.unit) = (summary.p99_ms, "ms");
-            let row = row.noted(format!("at {}/s", grouped(summary.rate)));
-            self.add(if errand == Errand::Search {
-                row.aims(Aim::AtMost(SEARCH_P99_MS))
-            } else {
-                row
-            });
-        }
-        let busy = resident_mib(shop.fleet.process("gateway").id());
-        self.add(Row::new(name, "memory, after searches", busy, "MiB"));
-        drop(shoppers);
-        shop.fleet.terminate().await;
-        Ok(())
-    }
-
     /// A process for each part, to see which part uses the processor.
     async fn split(&mut self, engine: Engine) -> Result<()> {
         tell(format!("{}: a process for each part", engine.name()));
@@ -456,6 +448,6 @@ impl Bench<'_> {
 }
 
 /// Progress, apart from the results.
-fn tell(what: String) {
+pub fn tell(what: String) {
     eprintln!("… {what}");
 }

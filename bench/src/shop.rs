@@ -17,7 +17,8 @@ use testkit::postgres::{self, Server};
 use testkit::process;
 
 use crate::http::{Connection, Request};
-use crate::shopper::{Catalogue, Shopper};
+use crate::machine::folder_mib;
+use crate::shopper::{Catalogue, PASSWORD, Shopper};
 
 /// Parts with a database, whose figures are read.
 pub const STORES: &[&str] = &[
@@ -39,6 +40,8 @@ const GUESTS_PER_ACCOUNT: usize = 4;
 const START_MAX: Duration = Duration::from_secs(60);
 /// Tokens outlast the bench.
 const ENVIRONMENT: &[(&str, &str)] = &[("IRONMONGER_TOKENS_ACCESS_MINUTES", "600")];
+/// The account of a shop that has somebody behind the counter.
+const CLERK: &str = "clerk@example.com";
 
 /// Where the rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,26 @@ impl Shop {
     /// # Errors
     /// The import fails, the shop does not start.
     pub async fn open(engine: Engine, server: &Server, products: usize, shape: Shape) -> Result<Shop> {
+        Self::open_with(engine, server, products, shape, &[]).await
+    }
+
+    /// The same in one process with an admin, for [`Shop::clerk`], and with further settings in its environment.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn staffed(engine: Engine, server: &Server, products: usize, settings: &[(&str, &str)]) -> Result<Shop> {
+        let mut all = vec![("ADMIN_EMAIL", CLERK), ("ADMIN_PASSWORD", PASSWORD)];
+        all.extend(settings);
+        Self::open_with(engine, server, products, Shape::One, &all).await
+    }
+
+    async fn open_with(
+        engine: Engine,
+        server: &Server,
+        products: usize,
+        shape: Shape,
+        settings: &[(&str, &str)],
+    ) -> Result<Shop> {
         let data = TempDir::with_prefix("ironmonger-bench-")?;
         let database = match engine {
             Engine::Sqlite => None,
@@ -87,7 +110,8 @@ impl Shop {
         };
         import(data.path(), database.as_deref(), products)?;
         let folder = data.path().to_path_buf();
-        let fleet = Fleet::start(shape, folder, database.as_deref(), ENVIRONMENT).await;
+        let environment = [ENVIRONMENT, settings].concat();
+        let fleet = Fleet::start(shape, folder, database.as_deref(), &environment).await;
         let keys = keys(data.path())?;
         let address = address(&fleet.base_url())?;
         let catalogue = Rc::new(Catalogue {
@@ -109,6 +133,53 @@ impl Shop {
     /// None in practice: the fleet's URL is an address.
     pub fn address(&self) -> Result<SocketAddr> {
         address(&self.fleet.base_url())
+    }
+
+    /// A token of the admin.
+    ///
+    /// # Errors
+    /// The shop has none.
+    pub async fn clerk(&self) -> Result<String> {
+        let body = format!(r#"{{"email":"{CLERK}","password":"{PASSWORD}"}}"#);
+        let mut connection = Connection::to(self.address()?);
+        let answer = connection.call(Request::post("/api/auth/login", &body)).await?;
+        ensure!(answer.status == 200, "the clerk is not let in: {}", answer.status);
+        Ok(answer.text("token").context("the clerk's token")?.to_owned())
+    }
+
+    /// The only process of a shop in one.
+    pub fn process(&mut self) -> u32 {
+        self.fleet.process("gateway").id()
+    }
+
+    /// A file's path beside the shop's data; gone with it.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.data.path().join(name)
+    }
+
+    /// What its rows take of the disk, in MiB.
+    ///
+    /// # Errors
+    /// The server does not tell.
+    pub async fn disk_mib(&self) -> Result<f64> {
+        let Some(url) = &self.database else {
+            return Ok(folder_mib(self.data.path()));
+        };
+        let told = crate::costs::ask(url, "SELECT pg_database_size(current_database())").await?;
+        let bytes: f64 = told.first().context("a size")?.parse()?;
+        Ok(bytes / f64::from(1 << 20))
+    }
+
+    /// Takes its rows off the disk, once it has ended.
+    ///
+    /// # Errors
+    /// Somebody is still connected to the database.
+    pub async fn clear(self, server: &Server) -> Result<()> {
+        let name = self.database.as_deref().and_then(|url| url.rsplit('/').next());
+        match name {
+            Some(name) => postgres::run(&server.url("postgres"), &format!("DROP DATABASE {name}")).await,
+            None => Ok(()),
+        }
     }
 
     /// So many shoppers with a connection and a token each: guests, and some with an account.
@@ -288,7 +359,7 @@ fn import(data: &Path, database: Option<&str>, products: usize) -> Result<()> {
 }
 
 /// Products in Shopify's dialect: one variant each, descriptions and categories of a usual size.
-fn csv(products: usize) -> String {
+pub fn csv(products: usize) -> String {
     const CATEGORIES: [&str; 8] = [
         "Hammers", "Saws", "Chisels", "Planes", "Vices", "Files", "Nails", "Screws",
     ];
@@ -359,7 +430,11 @@ fn keys(data: &Path) -> Result<Keys> {
     ))
 }
 
-fn address(url: &str) -> Result<SocketAddr> {
+/// The address in a URL of this machine.
+///
+/// # Errors
+/// There is none.
+pub fn address(url: &str) -> Result<SocketAddr> {
     let address = url.strip_prefix("http://").and_then(|rest| rest.parse().ok());
     address.with_context(|| format!("{url} is no address"))
 }

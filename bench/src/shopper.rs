@@ -1,6 +1,6 @@
 //! What shoppers do: the errands whose time is taken.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,8 @@ const PRODUCTS_PER_CART: usize = 3;
 const LOOKS_MAX: u32 = 200;
 /// How often it is looked whether an index is whole.
 const INDEX_LOOKS_MAX: u32 = 1_500;
+/// The first of the made-up addresses, 10.0.0.0 and what follows.
+const MADE_UP: u32 = 10 << 24;
 /// The password of every account of the bench.
 pub const PASSWORD: &str = "correct horse battery staple";
 
@@ -25,6 +27,11 @@ pub enum Errand {
     Get(String),
     /// Reads one of the products.
     Read,
+    /// Reads a path through a proxy, each time from another one of so many addresses. A refusal for asking too often is
+    /// an answer too.
+    ReadFrom(String, u32),
+    /// Sends JSON to a path that answers it.
+    Send(String, Rc<str>),
     /// Reads the first 20 products.
     List,
     /// Searches for two or three words, in every third search with a typo, in every third with a beginning.
@@ -119,6 +126,11 @@ impl Shopper {
         Ok(())
     }
 
+    /// Whoever has it is this shopper.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Runs an errand once.
     ///
     /// # Errors
@@ -132,6 +144,17 @@ impl Shopper {
                 let product = draw(&mut self.dice, &self.catalogue.products);
                 self.scratch.push_str(product);
                 wanted(&self.connection.call(Request::get(&self.scratch)).await?, &[200]).map(drop)
+            }
+            Errand::ReadFrom(path, addresses) => {
+                let from = Ipv4Addr::from(MADE_UP + (roll(&mut self.dice) % u64::from(*addresses)) as u32);
+                let request = Request {
+                    from: Some(from),
+                    ..Request::get(path)
+                };
+                wanted(&self.connection.call(request).await?, &[200, 429]).map(drop)
+            }
+            Errand::Send(path, body) => {
+                wanted(&self.connection.call(Request::post(path, body)).await?, &[200]).map(drop)
             }
             Errand::List => {
                 let answer = self.connection.call(Request::get("/api/products?limit=20")).await?;

@@ -1,0 +1,122 @@
+//! What the edge costs: the hop through the gateway, its counts of who asks how often, and bodies that come encrypted.
+
+use std::rc::Rc;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::figures::{Row, Summary};
+use crate::http::{Connection, Request};
+use crate::load;
+use crate::plan::{Bench, CROWD, tell};
+use crate::shop::{Engine, Shop, address};
+use crate::shopper::{Errand, Shopper};
+
+/// Products of the shop: as many as one call may read.
+const PRODUCTS: usize = 100;
+/// Addresses that ask in turn: eight times as many as are counted at once, so that each new one pushes another out.
+const ADDRESSES: u32 = 1 << 20;
+/// Lets the bench be a proxy, and say for whom it asks.
+const PROXY: (&str, &str) = ("IRONMONGER_WEB_TRUSTED_PROXIES", "127.0.0.1/32");
+
+impl Bench<'_> {
+    /// The same calls with and without.
+    ///
+    /// # Errors
+    /// The shop's or the load's.
+    pub async fn edge(&mut self, engine: Engine) -> Result<()> {
+        let name = engine.name();
+        tell(format!("{name}: the edge"));
+        let mut shop = Shop::staffed(engine, &self.server, PRODUCTS, &[PROXY]).await?;
+        let floor = self.floor_h(engine, CROWD).await?;
+        let gateway = shop.address()?;
+        let crowd = |at| {
+            (0..CROWD)
+                .map(|name| Shopper::new(name, at, shop.catalogue.clone()))
+                .collect::<Vec<_>>()
+        };
+        let (mut within, mut through) = (crowd(address(&shop.fleet.part_url("catalog"))?), crowd(gateway));
+
+        let path = format!("/api/products/{}", shop.catalogue.products[0]);
+        let read = Errand::Get(path.clone());
+        let (one, many) = (
+            Errand::ReadFrom(path.clone(), 1),
+            Errand::ReadFrom(path.clone(), ADDRESSES),
+        );
+        let bare = self
+            .rate(engine, "read at the service's port", &mut within, &read)
+            .await?;
+        self.add(bare.1.over("H", floor.rate));
+        let gate = self
+            .rate(engine, "read through the gateway", &mut through, &read)
+            .await?;
+        self.add(gate.1.over("port", bare.0.rate));
+        let counted = self
+            .rate(engine, "read, a million addresses", &mut through, &many)
+            .await?;
+        self.add(counted.1.over("gateway", gate.0.rate));
+        let refused = self
+            .rate(engine, "read, one address: refused", &mut through, &one)
+            .await?;
+        self.add(refused.1.over("H", floor.rate));
+        refusal(&mut Connection::to(gateway), &path).await?;
+
+        for (count, what) in [(1, "read of 1 by POST"), (PRODUCTS, "read of 100 by POST")] {
+            let plain = serde_json::json!({ "ids": shop.catalogue.products[..count] }).to_string();
+            let sealed = sealed(&mut Connection::to(gateway), &plain).await?;
+            let path = || "/api/products/bulk".to_owned();
+            let open = Errand::Send(path(), Rc::from(plain));
+            let open = self.rate(engine, what, &mut through, &open).await?;
+            self.add(open.1);
+            let errand = Errand::Send(path(), Rc::from(sealed));
+            let (summary, row) = self
+                .rate(engine, &format!("{what}, encrypted"), &mut through, &errand)
+                .await?;
+            // With the processor busy, what a call costs is what keeps the next one waiting.
+            let cores = self.cores() as f64;
+            let more = cores * (1e6 / summary.rate - 1e6 / open.0.rate);
+            let row = row.over("plain", open.0.rate);
+            self.add(row.noted(format!("{more:.0} µs of processor more a call")));
+        }
+        drop((within, through));
+        shop.fleet.terminate().await;
+        shop.clear(&self.server).await
+    }
+
+    async fn rate(
+        &self,
+        engine: Engine,
+        what: &str,
+        crowd: &mut Vec<Shopper>,
+        errand: &Errand,
+    ) -> Result<(Summary, Row)> {
+        let mut rounds = Vec::new();
+        for _ in 0..self.options.rounds() {
+            rounds.push(load::run(crowd, errand, self.options.span()).await?);
+        }
+        let summary = Summary::of(&rounds);
+        Ok((summary, Row::rate(engine.name(), what, crowd.len(), &summary)))
+    }
+}
+
+/// What was measured as refused must have been.
+async fn refusal(connection: &mut Connection, path: &str) -> Result<()> {
+    let request = Request {
+        from: Some(std::net::Ipv4Addr::new(10, 0, 0, 0)),
+        ..Request::get(path)
+    };
+    let answer = connection.call(request).await?;
+    ensure!(
+        answer.status == 429,
+        "one address may ask as often as it likes: {}",
+        answer.status
+    );
+    Ok(())
+}
+
+/// The body that stands for this one, as the shop itself makes it in development.
+async fn sealed(connection: &mut Connection, plain: &str) -> Result<String> {
+    let body = format!(r#"{{"payload":{plain}}}"#);
+    let answer = connection.call(Request::post("/api/dev/encrypt", &body)).await?;
+    let text = answer.text("encrypted").context("an encrypted body")?;
+    Ok(format!(r#"{{"encrypted":"{text}"}}"#))
+}
