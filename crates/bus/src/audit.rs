@@ -7,7 +7,14 @@ use base::EventId;
 use serde_json::{Map, Value};
 use store::{Error, Outgoing, Tx};
 
-/// What somebody of the staff did. `before` and `after` are JSON objects; what is the same in both is left out.
+/// The longest value of a field that is kept, in bytes of its JSON: a product's variants or a page of text. Of a longer
+/// one is kept that it changed, so that an entry fits a delivery, and a page of entries an answer.
+const VALUE_BYTES_MAX: usize = 16 << 10;
+/// What is kept of such a value.
+const CHANGED: &str = "changed";
+
+/// What somebody of the staff did. `before` and `after` are JSON objects; what is the same in both is left out, and of
+/// what is too long only that it changed is kept.
 #[derive(Clone, Debug)]
 pub struct Deed<'a> {
     /// What was done, e.g. `product.update`.
@@ -66,7 +73,16 @@ fn differing(before: Option<Value>, after: Option<Value>) -> (Fields, Fields) {
             new.remove(&name);
         }
     }
+    for fields in [&mut before, &mut after].into_iter().flatten() {
+        for value in fields.values_mut().filter(|value| is_long(value)) {
+            *value = CHANGED.into();
+        }
+    }
     (before, after)
+}
+
+fn is_long(value: &Value) -> bool {
+    value.to_string().len() > VALUE_BYTES_MAX
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -90,6 +106,20 @@ mod tests {
         );
         assert_eq!(Value::from(before.expect("before")), json!({ "price": 1 }));
         assert_eq!(Value::from(after.expect("after")), json!({ "price": 2, "vendor": "x" }));
+    }
+
+    #[test]
+    fn of_long_values_it_is_kept_that_they_changed() {
+        let long = |letter: &str| json!({ "images": [letter.repeat(VALUE_BYTES_MAX)], "name": letter });
+        let (before, after) = differing(Some(long("a")), Some(long("b")));
+        assert_eq!(
+            Value::from(before.expect("before")),
+            json!({ "images": "changed", "name": "a" })
+        );
+        assert_eq!(
+            Value::from(after.expect("after")),
+            json!({ "images": "changed", "name": "b" })
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use api::events::{Client, DELIVERY_MAX, Delivery};
 use base::{Clock, Ids, RequestId};
 use futures_util::future::join_all;
 use serve::{Stop, Task};
-use store::{Db, Dialect, Error};
+use store::{Db, Dialect, Error, Stored};
 use tokio::time::Instant;
 use wire::{Cx, Peer};
 
@@ -25,6 +25,9 @@ const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// A lease is renewed when this part of it is over. Only where several processes share a database.
 const RENEW_PART: u32 = 3;
+/// What the data of a delivery's events have together at most, in bytes: with their other fields, of some hundred bytes
+/// each, they fit a body.
+const DELIVERY_BYTES: usize = serve::BODY_MAX / 2;
 
 /// A task that delivers the events of `db` to `subscribers`: name and peer each. When it is told to end, it
 /// makes one last pass over the outbox. Where several processes share the database, one delivers, until it has
@@ -172,14 +175,16 @@ impl Line {
                 *self.cursor.insert(seq)
             }
         };
-        let batch = self
+        let mut batch = self
             .db
             .scan(move |tx| store::outbox_after(tx, after, DELIVERY_MAX as u32))
             .await?;
+        let fits = fitting(&batch);
+        let full = batch.len() == DELIVERY_MAX || fits < batch.len();
+        batch.truncate(fits);
         let Some(last) = batch.last().map(|stored| stored.seq) else {
             return Ok(Round::Rest);
         };
-        let full = batch.len() == DELIVERY_MAX;
         let service = self.db.service();
         let events = batch
             .into_iter()
@@ -236,6 +241,16 @@ impl Line {
     fn lease_name(&self) -> String {
         format!("relay/{}", self.name)
     }
+}
+
+/// How many of the first events fit one delivery; one always does.
+fn fitting(batch: &[Stored]) -> usize {
+    let mut bytes = 0;
+    let fits = |stored: &&Stored| {
+        bytes += stored.event.data.len();
+        bytes <= DELIVERY_BYTES
+    };
+    batch.iter().take_while(fits).count().max(1)
 }
 
 #[allow(clippy::disallowed_methods)] // Intervals are of the runtime's clock, which tests can pause.

@@ -39,6 +39,10 @@ async fn database(deps: &Deps, service: &'static str) -> Db {
 }
 
 async fn emit(db: &Db, subjects: &[&'static str]) {
+    emit_with(db, subjects, r#"{"total":5}"#).await;
+}
+
+async fn emit_with(db: &Db, subjects: &[&'static str], data: &str) {
     let now = db.clock().now();
     for (at, subject) in subjects.iter().enumerate() {
         let event = Outgoing {
@@ -49,7 +53,7 @@ async fn emit(db: &Db, subjects: &[&'static str]) {
             at: now,
             actor: "usr_x".to_owned(),
             request_id: "r".to_owned(),
-            data: r#"{"total":5}"#.to_owned(),
+            data: data.to_owned(),
         };
         db.write(move |tx| tx.emit(event.clone())).await.unwrap();
     }
@@ -187,6 +191,21 @@ async fn a_dead_subscriber_blocks_nobody_else() {
         .await
         .unwrap();
     assert_eq!(cursors, (0, 3));
+}
+
+/// Many long events are more than one body holds: they go out in several.
+#[tokio::test(start_paused = true)]
+async fn long_events_go_out_in_parts() {
+    let deps = deps();
+    let db = database(&deps, "teller").await;
+    let mut reader = Reader::new(&deps, willing).await;
+    let data = serde_json::json!({ "words": "x".repeat(serve::BODY_MAX / 20) }).to_string();
+    emit_with(&db, &["a"; 50], &data).await;
+    let stop = Stop::new();
+    let running = serve::spawn(relay(&db, vec![("live", reader.peer.clone())], LEASE).run(stop.clone()));
+    assert_eq!(reader.until(50).await.len(), 50);
+    stop.stop();
+    running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
