@@ -3,16 +3,19 @@
 //! Small on purpose, so that it compiles in seconds and works when the rest does not: it uses none of our own crates.
 #![allow(clippy::disallowed_methods)] // An edge of the project: it reads the environment and waits for processes.
 
+mod client;
 mod count;
+mod openapi;
 mod packages;
 mod postgres;
+mod postman;
 mod test;
 mod tidy;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Everything a developer or a CI runs, behind one command.
@@ -28,7 +31,9 @@ const EXAMPLES: &str = "Examples:
   cargo xtask test --quick --filter cart   only tests with `cart` in their name, without fmt, clippy and rustdoc
   cargo xtask tidy                         the rules of the house that no compiler knows; takes a second
   cargo xtask bench -- --help              what the benchmark can do
-  cargo xtask openapi                      after a change of routes: write docs/reference/openapi.json anew";
+  cargo xtask openapi                      after a change of routes: write docs/reference/openapi.json anew,
+  cargo xtask client                       then the types of the TypeScript client
+  cargo xtask postman                      and the Postman collection";
 
 #[derive(Subcommand)]
 enum Task {
@@ -52,6 +57,18 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the types of the TypeScript client anew from docs/reference/openapi.json. Needs npm.
+    Client {
+        /// Change nothing; fail if the types are not what the document says.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the Postman collection anew from docs/reference/openapi.json.
+    Postman {
+        /// Change nothing; fail if the collection is not what the document says.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -59,7 +76,9 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Tidy => tidy::run(&root()).map(|findings| findings == 0),
         Task::Bench { args } => bench(&args),
-        Task::Openapi { check } => openapi(check),
+        Task::Openapi { check } => openapi::run(check),
+        Task::Client { check } => client::run(check),
+        Task::Postman { check } => postman::run(check),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -79,34 +98,26 @@ fn bench(args: &[String]) -> Result<bool> {
     Ok(status.success())
 }
 
-fn openapi(check: bool) -> Result<bool> {
-    let run = cargo(&["run", "-q", "-p", "ironmonger", "--", "openapi"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .and_then(std::process::Child::wait_with_output)
-        .context("cargo cannot start")?;
-    ensure!(
-        run.status.success(),
-        "`ironmonger openapi` failed; its message stands above"
-    );
-    let file = root().join("docs/reference/openapi.json");
-    let name = "docs/reference/openapi.json";
-    if check {
-        let same = std::fs::read(&file).is_ok_and(|kept| kept == run.stdout);
-        println!(
-            "{name} is {}",
-            if same {
-                "up to date"
-            } else {
-                "stale: run `cargo xtask openapi`"
-            }
-        );
-        return Ok(same);
+/// The API's document as it was written last.
+fn document() -> Result<serde_json::Value> {
+    let text = std::fs::read(root().join(openapi::DOCUMENT)).context("docs/reference/openapi.json cannot be read")?;
+    serde_json::from_slice(&text).context("docs/reference/openapi.json is no JSON")
+}
+
+/// Writes a generated file of the checkout; or, with `check`, says whether it is up to date, and what to do if not.
+fn written(name: &str, made: &[u8], check: bool, command: &str) -> Result<bool> {
+    let file = root().join(name);
+    let same = std::fs::read(&file).is_ok_and(|kept| kept == made);
+    match (check, same) {
+        (_, true) => println!("{name} is up to date"),
+        (true, false) => println!("{name} is stale: run `{command}`"),
+        (false, false) => {
+            std::fs::create_dir_all(file.parent().context("the file has a folder")?)?;
+            std::fs::write(&file, made).with_context(|| format!("{name} cannot be written"))?;
+            println!("wrote {name}");
+        }
     }
-    std::fs::create_dir_all(file.parent().context("the file has a folder")?)?;
-    std::fs::write(&file, run.stdout).with_context(|| format!("{name} cannot be written"))?;
-    println!("wrote {name}");
-    Ok(true)
+    Ok(same || !check)
 }
 
 /// The folder of the workspace.
