@@ -56,7 +56,7 @@ const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
 const TRIES_PER_MINUTE: i64 = 10;
 
 /// The tables.
-pub const MIGRATIONS: &[Migration] = migrations!("0001_identity", "0002_passwords", "0003_keys");
+pub const MIGRATIONS: &[Migration] = migrations!("0001_identity", "0002_passwords", "0003_keys", "0004_resets");
 
 /// Settings.
 #[derive(Clone, Debug)]

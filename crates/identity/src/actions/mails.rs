@@ -12,13 +12,16 @@ use crate::{App, Error, tokens};
 
 /// Mails that are looked for at once.
 const DUE_MAX: u32 = 20;
+/// How long a mail server may take altogether, and for how long nobody else takes on the mail meanwhile.
+const SENDING: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_secs(180);
 /// The wait after the first try that failed; it doubles from there.
 const WAIT: Duration = Duration::from_secs(15);
 /// The longest wait between two tries.
 const WAIT_MAX: Duration = Duration::from_secs(600);
 /// For so long it is tried to tell that a password was changed. A mail that resets one is worth its token's time.
 const TELL_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
-/// Tokens of an account that count at once: enough for somebody impatient, too few to fill somebody's mailbox.
+/// Mails to an account whose tokens count at once: enough for somebody impatient, too few to fill somebody's mailbox.
 const RESETS_MAX: i64 = 5;
 
 /// Sends what is due; answers how many mails were taken over by the server.
@@ -39,9 +42,8 @@ pub(crate) async fn send_due(app: &App) -> Result<usize, Error> {
 
 /// Sends one, unless another process does; what fails for now comes again.
 async fn send(app: &App, waiting: Waiting, now: Time) -> Result<bool, Error> {
-    let wait = WAIT.saturating_mul(1 << waiting.tries.clamp(0, 10)).min(WAIT_MAX);
-    let (taken, due_at) = (waiting.clone(), now.after(wait));
-    if !app.db.write(move |tx| rows::take(tx, &taken, due_at)).await? {
+    let (taken, until) = (waiting.clone(), now.after(LEASE));
+    if !app.db.write(move |tx| rows::take(tx, &taken, until)).await? {
         return Ok(false);
     }
     let id = waiting.id;
@@ -52,13 +54,17 @@ async fn send(app: &App, waiting: Waiting, now: Time) -> Result<bool, Error> {
             return Ok(false);
         }
     };
-    match app.mail.send(&mail).await {
+    let sent = tokio::time::timeout(SENDING, app.mail.send(&mail)).await;
+    match sent.unwrap_or_else(|_| Err(Fault::Temporary("the mail server took too long".into()))) {
         Ok(()) => {
             app.db.write(move |tx| rows::done(tx, id)).await?;
             Ok(true)
         }
         Err(fault @ Fault::Temporary(_)) => {
             tracing::warn!(%user, mail = %id, tries = waiting.tries + 1, %fault, "a mail has to wait");
+            let wait = WAIT.saturating_mul(1 << waiting.tries.clamp(0, 10)).min(WAIT_MAX);
+            let due_at = app.clock.now().after(wait);
+            app.db.write(move |tx| rows::wait(tx, id, due_at)).await?;
             Ok(false)
         }
         Err(fault) => {
@@ -88,15 +94,17 @@ async fn write(app: &App, waiting: &Waiting, now: Time) -> Result<Option<(Mail, 
     let (subject, text) = match waiting.kind {
         Kind::Changed => changed(&app.shop, &user),
         Kind::Reset => {
-            // A token for each try: what is kept of one does not tell it, and it may be that the last try arrived.
+            // A token for each try, since what is kept of one does not tell it. The one of the try before counts until
+            // then: it may be that it arrived.
             let token = tokens::reset(&app.ids);
-            let (digest, expires_at) = (token.digest, now.after(lifetime));
+            let (digest, mail, expires_at) = (token.digest, waiting.id, now.after(lifetime));
             let allowed = app
                 .db
                 .write(move |tx| {
+                    password_rows::forbid_reset(tx, id, mail)?;
                     let allowed = password_rows::resets(tx, id, now)? < RESETS_MAX;
                     if allowed {
-                        password_rows::allow_reset(tx, &digest, id, expires_at)?;
+                        password_rows::allow_reset(tx, &digest, id, mail, expires_at)?;
                     }
                     Ok::<_, Error>(allowed)
                 })
@@ -120,10 +128,13 @@ async fn write(app: &App, waiting: &Waiting, now: Time) -> Result<Option<(Mail, 
     Ok(Some((mail, id)))
 }
 
+/// Greets by name, if that is nothing but one: whoever opens an account with somebody else's address writes the name, and
+/// shall not have us send them a link.
 fn hello(user: &User) -> String {
+    let plain = |letter: char| letter.is_alphabetic() || " -'’".contains(letter);
     match &user.names.name {
-        Some(name) => format!("Hello {name},"),
-        None => "Hello,".to_owned(),
+        Some(name) if name.chars().all(plain) => format!("Hello {name},"),
+        _ => "Hello,".to_owned(),
     }
 }
 

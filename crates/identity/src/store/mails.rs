@@ -73,11 +73,17 @@ fn waiting(row: &Row<'_>) -> Result<Waiting, Error> {
     })
 }
 
-/// Takes on a mail that is due, and has it come again at `due_at`; `false` when another process did, or when it is
+/// Takes on a mail that is due, which nobody else does before `until`; `false` when another process did, or when it is
 /// not to be sent any more.
-pub fn take(tx: &mut Tx<'_>, mail: &Waiting, due_at: Time) -> Result<bool, Error> {
+pub fn take(tx: &mut Tx<'_>, mail: &Waiting, until: Time) -> Result<bool, Error> {
     let sql = "UPDATE identity_mail SET tries = tries + 1, due_at = $3 WHERE id = $1 AND due_at = $2";
-    Ok(tx.run(sql, &args![mail.id, mail.due_at, due_at])? == 1)
+    Ok(tx.run(sql, &args![mail.id, mail.due_at, until])? == 1)
+}
+
+/// A mail that was taken on is tried again at `due_at`.
+pub fn wait(tx: &mut Tx<'_>, id: RequestId, due_at: Time) -> Result<(), Error> {
+    let sql = "UPDATE identity_mail SET due_at = $2 WHERE id = $1";
+    tx.run(sql, &args![id, due_at]).map(drop)
 }
 
 /// A mail was sent, or will never be.

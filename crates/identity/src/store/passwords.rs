@@ -1,6 +1,6 @@
 //! Rows of passwords: their hashes, and what lets somebody set a new one.
 
-use base::{Time, UserId};
+use base::{RequestId, Time, UserId};
 use store::{Error, Tx, args};
 
 /// The hash of a user's password; none for guests and unknown ids.
@@ -41,10 +41,22 @@ pub fn set(tx: &mut Tx<'_>, id: UserId, old: Option<&str>, new: &str, now: Time)
     Ok(set == 1)
 }
 
-/// Lets whoever holds the token of this digest set a password, until then.
-pub fn allow_reset(tx: &mut Tx<'_>, digest: &str, user: UserId, expires_at: Time) -> Result<(), Error> {
-    let sql = "INSERT INTO identity_reset (digest, user_id, expires_at) VALUES ($1, $2, $3)";
-    tx.run(sql, &args![digest, user, expires_at]).map(drop)
+/// Lets whoever holds the token of this digest, which a mail brings, set a password, until then.
+pub fn allow_reset(
+    tx: &mut Tx<'_>,
+    digest: &str,
+    user: UserId,
+    mail: RequestId,
+    expires_at: Time,
+) -> Result<(), Error> {
+    let sql = "INSERT INTO identity_reset (digest, user_id, mail_id, expires_at) VALUES ($1, $2, $3, $4)";
+    tx.run(sql, &args![digest, user, mail, expires_at]).map(drop)
+}
+
+/// Lets the token that a mail brought set this user's password no more: another try of it brings another one.
+pub fn forbid_reset(tx: &mut Tx<'_>, user: UserId, mail: RequestId) -> Result<(), Error> {
+    let sql = "DELETE FROM identity_reset WHERE user_id = $1 AND mail_id = $2";
+    tx.run(sql, &args![user, mail]).map(drop)
 }
 
 /// Whose password the token of this digest may set now.

@@ -19,7 +19,9 @@ on_both! {
     a_token_is_good_once_and_for_a_while
     the_wish_for_a_new_password_tells_nothing
     mails_are_tried_again_and_given_up
+    a_mail_waits_for_a_server_that_was_away
     nobodys_mailbox_is_filled
+    a_mail_holds_no_link_that_somebody_wrote_as_their_name
     without_a_mail_server_production_refuses
 }
 
@@ -350,6 +352,41 @@ async fn mails_are_tried_again_and_given_up(house: House) {
     forgot(&house, "ada@x.org").await;
     let (one, other) = tokio::join!(send_due(&house.app), send_due(&house.app));
     assert_eq!((one.unwrap() + other.unwrap(), kept.mails().len()), (1, 3));
+}
+
+async fn a_mail_waits_for_a_server_that_was_away(house: House) {
+    let (house, kept) = house.mailing().await;
+    ada(&house).await;
+    forgot(&house, "ada@x.org").await.is::<serde_json::Value>(202);
+    // More tries than there may be mails to an account: they are those of one.
+    for wait in [15, 30, 60, 120, 240, 480] {
+        kept.fail_next(Fault::Temporary("the mail server was not to be reached".into()));
+        assert_eq!(send_due(&house.app).await.unwrap(), 0);
+        assert_eq!(house.rows("identity_reset").await, 1, "the token of the last try only");
+        house.wait(wait);
+    }
+    assert_eq!(send_due(&house.app).await.unwrap(), 1);
+    assert_eq!(reset(&house, &token_of(&kept), NEW).await.status, 204);
+}
+
+async fn a_mail_holds_no_link_that_somebody_wrote_as_their_name(house: House) {
+    let (house, kept) = house.mailing().await;
+    for (number, name, greeted) in [
+        (1, "Claim it at evil.example", "Hello,"),
+        (2, "http://evil", "Hello,"),
+        (3, "Zoë O'Brien-Ångström", "Hello Zoë O'Brien-Ångström,"),
+    ] {
+        let email = format!("a{number}@x.org");
+        let body = json!({ "email": email, "name": name, "password": PASSWORD });
+        house
+            .post("/api/auth/register", body)
+            .await
+            .is::<serde_json::Value>(201);
+        forgot(&house, &email).await.is::<serde_json::Value>(202);
+        send_due(&house.app).await.unwrap();
+        let text = kept.mails().pop().unwrap().text;
+        assert_eq!(text.lines().next(), Some(greeted));
+    }
 }
 
 async fn nobodys_mailbox_is_filled(house: House) {
