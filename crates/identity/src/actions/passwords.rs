@@ -7,7 +7,7 @@ use serve::{Caller, Role};
 use store::{Once, Tx};
 
 use super::password_rules;
-use super::tries::{Proof, check_password, count_try};
+use super::tries::{PROOF, Proof, check_password, count_try};
 use super::users::visible;
 use crate::domain::{self, Fault, PASSWORD_MAX, User};
 use crate::store::mails::{self as mail_rows, Kind};
@@ -95,6 +95,7 @@ pub(crate) async fn change_password(
             false => Err(store::Error::KeyReused.into()),
         };
     }
+    count_try(app, PROOF, &caller.id.to_string(), address).await?;
     let (old, forgiven) = (proof.hash.clone(), key.clone());
     if !check_password(app, key, proof, asked.current_password).await? {
         return Err(Error::WrongPassword);

@@ -14,6 +14,10 @@ use crate::{App, Error, tokens};
 /// Within this time tries are counted together.
 pub(crate) const TRY_WINDOW: Duration = Duration::from_secs(60);
 
+/// Tries to show that one knows one's present password. Counted before it is checked: failures are noted afterwards only,
+/// so that guesses that come all at once would not meet them.
+pub(super) const PROOF: &str = "proof";
+
 /// What a password is held against.
 #[derive(Clone, Debug)]
 pub(super) struct Proof {

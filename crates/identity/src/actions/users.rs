@@ -9,7 +9,7 @@ use store::{Once, Tx};
 use wire::Cx;
 
 use super::check_taken;
-use super::tries::{Proof, check_password};
+use super::tries::{PROOF, Proof, check_password, count_try};
 use crate::domain::{User, crew, search};
 use crate::store::{passwords as password_rows, users as rows, words as word_rows};
 use crate::{App, Error, tokens};
@@ -68,11 +68,17 @@ pub(crate) async fn change_user(
     if present.role == Role::Guest {
         return Err(Error::NoAccount);
     }
+    let own = caller.id.to_string();
+    if present.id == caller.id && asked.username.is_some() {
+        // The refusal tells that somebody has the name, as a registration's does.
+        count_try(app, "name", &own, address).await?;
+    }
     let proven = present.moves(&asked);
     if proven {
         let Some(password) = asked.current_password.clone() else {
             return Err(Error::field("/currentPassword", "is needed for a new e-mail address"));
         };
+        count_try(app, PROOF, &own, address).await?;
         if !check_password(app, key, proof, password).await? {
             return Err(Error::WrongPassword);
         }

@@ -12,6 +12,8 @@ use super::passwords::ada;
 
 on_both! {
     one_may_try_so_often_a_minute
+    guesses_that_come_at_once_are_counted
+    nobody_looks_names_up_by_taking_them
     only_a_service_says_where_somebody_is
 }
 
@@ -74,6 +76,49 @@ async fn one_may_try_so_often_a_minute(house: House) {
     house.wait(61);
     crate::tasks::sweep(&house.app).await.unwrap();
     assert_eq!(house.rows("identity_try").await, 0);
+}
+
+async fn guesses_that_come_at_once_are_counted(house: House) {
+    let house = house.in_production().await;
+    let ada = ada(&house).await;
+    let path = format!("/api/users/{}", ada.user.id);
+    let (house, path, token) = (&house, &path, &ada.token);
+    let runs = house.app.hasher.runs();
+    // As whoever found a token would, by both ways that take the present password.
+    let guesses = (0..40).map(|number| async move {
+        let guess = format!("guess {number}");
+        let answer = match number % 2 {
+            0 => {
+                let body = json!({ "currentPassword": guess, "newPassword": "another horse entirely" });
+                house.post_as(token, &format!("{path}/password"), body).await
+            }
+            _ => {
+                let body = json!({ "currentPassword": guess, "email": "eve@x.org" });
+                house.patch_as(token, path, body).await
+            }
+        };
+        answer.status
+    });
+    let found = futures_util::future::join_all(guesses).await;
+    let refused = found.iter().filter(|status| **status == 429).count();
+    let wrong = found.iter().filter(|status| **status == 403).count();
+    assert!(wrong <= 10 && wrong + refused == 40, "{found:?}");
+    assert_eq!(house.app.hasher.runs() - runs, wrong as u64);
+}
+
+async fn nobody_looks_names_up_by_taking_them(house: House) {
+    let house = house.in_production().await;
+    let ada = ada(&house).await;
+    house.register("bob").await;
+    let path = format!("/api/users/{}", ada.user.id);
+    for _ in 0..10 {
+        let answer = house.patch_as(&ada.token, &path, json!({ "username": "bob" })).await;
+        answer.refused(409, "username_taken");
+    }
+    let answer = house.patch_as(&ada.token, &path, json!({ "username": "bob" })).await;
+    answer.refused(429, "too_many_attempts");
+    let answer = house.patch_as(&ada.token, &path, json!({ "name": "Ada" })).await;
+    answer.is::<serde_json::Value>(200);
 }
 
 async fn only_a_service_says_where_somebody_is(house: House) {
