@@ -9,7 +9,7 @@ use wire::Cx;
 
 use super::{known_user, password_rules, registered};
 use crate::domain::{self, User};
-use crate::store::{sessions as session_rows, users as rows, words as word_rows};
+use crate::store::{passwords as password_rows, sessions as session_rows, users as rows, words as word_rows};
 use crate::{App, Config, Error, Hasher};
 
 /// Who was made an administrator.
@@ -93,9 +93,8 @@ async fn appoint(
             // Whoever opened this account without being the administrator is turned out of it.
             rows::appoint(tx, present.id, Role::Admin, &hash, now)?;
             raised(tx, &present, &cx)?;
-            for session in session_rows::of_user(tx, present.id)? {
-                session_rows::end(tx, session, now)?;
-            }
+            password_rows::forbid_resets(tx, present.id)?;
+            session_rows::end_all(tx, present.id, None, now)?;
             return Ok(Some(Appointed {
                 id: present.id,
                 is_new: false,

@@ -1,13 +1,17 @@
 //! Rows of sessions, their refresh tokens and their ends.
 
 use base::{Id as _, SessionId, Time, UserId};
-use store::{Error, Tx, args};
+use store::{Error, Tx, Value, args};
 
 use super::role;
 use crate::domain::session::{Known, Session};
 
 /// Ends of sessions that are told at once.
 pub const ENDED_MAX: u32 = 1_000;
+/// Ends of sessions that one batch of statements notes.
+const ENDS_AT_ONCE: usize = 1_000;
+
+const NOTE_END: &str = "INSERT INTO identity_ended (seq, session_id, ended_at) VALUES ($1, $2, $3)";
 
 /// Opens a session with its first refresh token.
 pub fn open(
@@ -126,20 +130,7 @@ pub fn end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<bool, Error
 pub fn note_end(tx: &mut Tx<'_>, session: SessionId, now: Time) -> Result<(), Error> {
     // The counter's row is held until the commit, so that ends become visible in the order of their numbers.
     let seq = tx.next_number("ended")?;
-    tx.run(
-        "INSERT INTO identity_ended (seq, session_id, ended_at) VALUES ($1, $2, $3)",
-        &args![seq, session, now],
-    )
-    .map(drop)
-}
-
-/// The sessions of a user.
-pub fn of_user(tx: &mut Tx<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
-    tx.all(
-        "SELECT id FROM identity_session WHERE user_id = $1",
-        &args![user],
-        |row| row.get(0),
-    )
+    tx.run(NOTE_END, &args![seq, session, now]).map(drop)
 }
 
 /// A session as its owner sees it.
@@ -191,10 +182,21 @@ pub fn is_of(tx: &mut Tx<'_>, session: SessionId, user: UserId, now: Time) -> Re
 
 /// Ends the sessions of a user, but for `kept`; answers which.
 pub fn end_all(tx: &mut Tx<'_>, user: UserId, kept: Option<SessionId>, now: Time) -> Result<Vec<SessionId>, Error> {
-    let mut ended = of_user(tx, user)?;
-    ended.retain(|session| Some(*session) != kept);
-    for session in &ended {
-        end(tx, *session, now)?;
+    let kept = kept.map(|session| session.to_string()).unwrap_or_default();
+    let ended: Vec<SessionId> = tx.all(
+        "DELETE FROM identity_session WHERE user_id = $1 AND id <> $2 RETURNING id",
+        &args![user, kept],
+        |row| row.get(0),
+    )?;
+    // Somebody who signs in by script has a great many, so not one by one.
+    for several in ended.chunks(ENDS_AT_ONCE) {
+        let first = tx.next_numbers("ended", several.len() as u32)?;
+        let rows: Vec<[Value; 3]> = (first..)
+            .zip(several)
+            .map(|(seq, session)| [seq.into(), (*session).into(), now.into()])
+            .collect();
+        let notes: Vec<(&str, &[Value])> = rows.iter().map(|row| (NOTE_END, &row[..])).collect();
+        tx.batch(&notes)?;
     }
     Ok(ended)
 }

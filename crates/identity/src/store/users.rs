@@ -191,7 +191,8 @@ pub fn other_admin(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
 /// Gives a user a role and a password.
 pub fn appoint(tx: &mut Tx<'_>, id: UserId, role: Role, hash: &str, now: Time) -> Result<(), Error> {
     tx.run(
-        "UPDATE identity_user SET role = $2, permissions = NULL, password_hash = $3, bcrypt_cost = NULL, version = version + 1, updated_at = $4 WHERE id = $1",
+        "UPDATE identity_user SET role = $2, permissions = NULL, password_hash = $3, bcrypt_cost = NULL, \
+         version = version + 1, updated_at = $4 WHERE id = $1",
         &args![id, role.as_str(), hash, now],
     )
     .map(drop)

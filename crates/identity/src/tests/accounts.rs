@@ -2,7 +2,7 @@
 
 use api::identity::{Profile, Session, User};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use serve::{Mode, Role};
 
 use super::house::{Answer, House, PASSWORD, bearer, config};
@@ -409,6 +409,7 @@ async fn a_new_address_needs_the_password(house: House) {
 }
 
 async fn the_first_admin_is_made_once(house: House) {
+    let (house, kept) = house.mailing().await;
     let squatter: Session = house
         .post(
             "/api/auth/register",
@@ -416,6 +417,8 @@ async fn the_first_admin_is_made_once(house: House) {
         )
         .await
         .is(201);
+    super::passwords::forgot(&house, "root@x.org").await.is::<Value>(202);
+    crate::actions::send_due(&house.app).await.unwrap();
     let (db, config) = (&house.app.db, config());
     let first = async |email| ensure_first_admin(db, &config, Mode::Production, email, PASSWORD).await;
     assert!(matches!(first("nobody").await, Err(Error::Invalid(_))));
@@ -439,6 +442,9 @@ async fn the_first_admin_is_made_once(house: House) {
         )
         .await
         .refused(401, "wrong_credentials");
+    super::passwords::reset(&house, &super::passwords::token_of(&kept), "squatting again")
+        .await
+        .refused(400, "reset_token_spent");
     let root: Session = house
         .post(
             "/api/auth/login",
