@@ -136,7 +136,10 @@ pub(crate) async fn check(app: &App, digest: String) -> Result<Machine, Error> {
     let key = key.filter(counts).ok_or(Error::NoSuchKey)?;
     if key.used_at.is_none_or(|used| used.after(USE_GRAIN) <= now) {
         let id = key.id;
-        app.db.write(move |tx| rows::used(tx, id, now)).await?;
+        // A key counts also while nothing can be written.
+        if let Err(fault) = app.db.write(move |tx| rows::used(tx, id, now)).await {
+            tracing::warn!(key = %id, %fault, "the use of a key could not be noted");
+        }
     }
     Ok(Machine {
         id: key.id,

@@ -226,16 +226,10 @@ pub(crate) async fn sessions_of(
     page: Page,
 ) -> Result<(Vec<wired::OpenSession>, Option<Cursor>), Error> {
     let user = owner(app, caller, who).await?;
-    let unreadable = || {
-        Error::field(
-            "?cursor",
-            "is not one of ours; take it from the Link header of the page before",
-        )
-    };
     let before = match &page.after {
         Some(cursor) => {
-            let [id] = cursor.parts().map_err(|_| unreadable())?;
-            Some(id.parse::<SessionId>().map_err(|_| unreadable())?)
+            let [id] = cursor.parts().map_err(|_| Error::BadCursor)?;
+            Some(id.parse::<SessionId>().map_err(|_| Error::BadCursor)?)
         }
         None => None,
     };

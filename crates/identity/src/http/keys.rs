@@ -95,13 +95,7 @@ async fn revoke(
 ) -> Result<Response, Problem> {
     let id: KeyId = id.parse().map_err(|_| crate::Error::NoSuchKey)?;
     let done = actions::keys::revoke(&app, (caller, &cx), id, once).await?;
-    let mut response = serve::no_content().into_response();
-    if done.replayed {
-        response
-            .headers_mut()
-            .insert(serve::REPLAYED, http::HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(gone(done.replayed))
 }
 
 async fn check(State(app): Shop, Body(asked): Body<CheckKey>) -> Result<Json<Machine>, Problem> {
