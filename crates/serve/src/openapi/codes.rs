@@ -55,12 +55,24 @@ pub const CODES: &[(&str, &str)] = &[
         "This key was used for another call. Take a new key for a new call.",
     ),
     ("illegal_transition", "The order cannot go there from where it stands."),
+    (
+        "import_unfinished",
+        "The import is still going on. Undo it when it is done.",
+    ),
     ("invalid", "Some fields are not as they should be; `errors` names each."),
+    (
+        "last_admin",
+        "The shop would have no administrator left. Make somebody else one first.",
+    ),
     (
         "last_variant",
         "A product has at least one variant. Delete the product, or add another variant first.",
     ),
     ("line_full", "A line holds at most 9,999 pieces."),
+    (
+        "mail_not_configured",
+        "The shop cannot send mail. Whoever runs it sets `mail.smtp`.",
+    ),
     ("malformed", "The body is no JSON."),
     (
         "not_a_product_file",
@@ -68,6 +80,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("not_for_sale", "This is not for sale any more."),
     ("not_found", "There is no such thing, or it is somebody else's."),
+    (
+        "nothing_to_undo",
+        "The import changed nothing that could be taken back.",
+    ),
     ("order_closed", "The order takes no more payments. Place a new one."),
     (
         "out_of_stock",
@@ -85,6 +101,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "refund_exceeds_captured",
         "That is more than was captured and not given back yet.",
+    ),
+    (
+        "reset_token_spent",
+        "The token was used, has expired, or never was. Ask for another mail.",
     ),
     (
         "rows_refused",
