@@ -151,7 +151,7 @@ fn paged<T>(mut found: Vec<T>, limit: u32, place: impl Fn(&T) -> Place) -> (Vec<
     (found, next)
 }
 
-/// Looks whether another process has added to the log, while anybody here follows it.
+/// Looks whether anything was added to the log that was not delivered here, while anybody here follows it.
 ///
 /// # Errors
 /// The database's.

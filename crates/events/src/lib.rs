@@ -26,7 +26,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use ::store::Dialect;
 use serve::Deps;
 use tokio::sync::Semaphore;
 
@@ -62,9 +61,6 @@ pub async fn build(deps: Deps, db: ::store::Db, _: Config) -> Result<serve::Part
         arrivals: Arrivals::default(),
         places: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
     });
-    let alone = db.dialect() == Dialect::Sqlite;
     let routes = http::routes(&app).finish(app.clone());
-    let part = serve::Part::new("events", &deps, routes, Some(db));
-    // Of a file this process is the only writer, and knows what arrives.
-    Ok(if alone { part } else { part.task(stream::look(app)) })
+    Ok(serve::Part::new("events", &deps, routes, Some(db)).task(stream::look(app)))
 }

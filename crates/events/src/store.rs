@@ -6,7 +6,7 @@ mod wheres;
 use api::audit::{EventFault, Logged};
 use api::events::Event;
 use base::{EventId, Time};
-use store::{Error, Row, RowColumn, Rows, Tx, args, sql, texts};
+use store::{Error, Row, RowColumn, Rows, Tx, Value, args, sql, texts};
 
 use crate::domain::{Filter, Place};
 
@@ -91,7 +91,7 @@ pub fn list(
     before: Option<Place>,
     limit: u32,
 ) -> Result<Vec<Event>, Error> {
-    let mut wheres = of(filter);
+    let mut wheres = of(filter, "kind");
     wheres.between(edges, before);
     let (wheres, args) = wheres.newest(limit);
     let sql = format!(
@@ -108,19 +108,26 @@ pub fn arrived(tx: &mut Tx<'_>, filter: &Filter, at: i64, limit: u32) -> Result<
     if last <= at {
         return Ok((Vec::new(), at));
     }
-    let mut wheres = of(filter);
-    wheres.fit("seq > ?", &args![at]);
-    let (wheres, args) = wheres.ordered("seq", limit);
-    let sql = format!(
-        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data, seq
-        FROM events_event WHERE {wheres}"
-    );
+    let (sql, args) = arrivals(filter, at, limit);
     let found = tx.all(&sql, &args, |row| Ok((event(row)?, row.get::<i64>(10)?)))?;
     let upto = match found.last() {
         Some((_, seq)) if found.len() == limit as usize => *seq,
         _ => last,
     };
     Ok((found.into_iter().map(|(event, _)| event).collect(), upto))
+}
+
+/// The statement that finds them, and its arguments. Kinds are an expression here: their index would lead to all events
+/// of a kind that there ever were, whenever one arrives. The events of a subject are few.
+pub fn arrivals(filter: &Filter, at: i64, limit: u32) -> (String, Vec<Value>) {
+    let mut wheres = of(filter, "kind || ''");
+    wheres.fit("seq > ?", &args![at]);
+    let (wheres, args) = wheres.ordered("seq", limit);
+    let sql = format!(
+        "SELECT id, kind, source, subject, sequence, time, actor, request_id, data_version, data, seq
+        FROM events_event WHERE {wheres}"
+    );
+    (sql, args)
 }
 
 /// The number of the last arrival; 0 before the first. No smaller one becomes visible later.
@@ -156,9 +163,9 @@ pub fn place_in_trail(tx: &mut Tx<'_>, id: EventId) -> Result<Option<Place>, Err
     })
 }
 
-fn of(filter: &Filter) -> Wheres {
+fn of(filter: &Filter, kind: &str) -> Wheres {
     let mut wheres = Wheres::default();
-    wheres.any("kind", &filter.kinds);
+    wheres.any(kind, &filter.kinds);
     wheres.any("subject", &filter.subjects);
     wheres.any("source", &filter.sources);
     wheres

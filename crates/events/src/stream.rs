@@ -24,7 +24,7 @@ pub const STREAMS_MAX: usize = 512;
 const PAGE: u32 = 100;
 /// What each frame is called: what a browser's `onmessage` hears. The event's own type is in its data.
 const MESSAGE: &str = "message";
-/// How often a process asks what other processes added to the log.
+/// How often a process asks what was added to the log by other processes, or from among the dead letters.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Wakes those who follow the log when something arrived.
@@ -62,7 +62,7 @@ impl Arrivals {
     }
 }
 
-/// A task that looks for what other processes added to the log.
+/// A task that looks for what was added to the log otherwise than by a delivery to this process.
 pub fn look(app: Arc<App>) -> Task {
     Task::every("events: look", LOOK_EVERY, move |_| {
         let app = app.clone();

@@ -13,6 +13,7 @@ use store::Engine;
 use tower::ServiceExt as _;
 
 use super::{Log, START, event, events};
+use crate::domain::Filter;
 
 testkit::on_both! {
     super::Log::in_production;
@@ -241,6 +242,49 @@ async fn a_stream_ends_with_its_token() {
         follower.next().await.is_none(),
         "nothing is told to a token of yesterday"
     );
+}
+
+/// Dead letters that are taken in after all are told as well, where one process has the log for itself.
+#[tokio::test]
+async fn what_was_not_delivered_is_told_too() {
+    let log = Log::open(Engine::Memory, Mode::Production).await;
+    let stop = Stop::new();
+    let running: Vec<_> = log
+        .tasks
+        .iter()
+        .map(|task| serve::spawn(task.run(stop.clone())))
+        .collect();
+    let mut follower = Follower::of(&log, "/events/stream", None).await;
+    let revived = log.db.write(|tx| crate::store::keep(tx, &[&event(1)])).await;
+    assert_eq!(revived, Ok(1));
+    assert_eq!(follower.take(1).await, [1]);
+    stop.stop();
+    join_all(running).await;
+}
+
+/// What a follower costs does not grow with the log.
+#[tokio::test]
+async fn followers_walk_along_the_arrivals() {
+    let log = Log::open(Engine::Memory, Mode::Production).await;
+    let filter = |kinds: &[&str], sources: &[&str]| Filter {
+        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        sources: sources.iter().map(|source| (*source).to_owned()).collect(),
+        ..Filter::default()
+    };
+    for filter in [
+        filter(&[], &[]),
+        filter(&["OrderCreated"], &[]),
+        filter(&["OrderCreated", "OrderFailed"], &["orders"]),
+    ] {
+        let (sql, args) = crate::store::arrivals(&filter, 7, 100);
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = log
+            .db
+            .scan(move |tx| tx.all(&explain, &args, |row| row.get::<String>(3)));
+        let plan = plan.await.unwrap().join("\n");
+        assert!(plan.contains("events_event_seq (seq>?)"), "{filter:?}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{filter:?}\n{plan}");
+    }
 }
 
 /// Three processes on one database: two write at once, the third is followed.
