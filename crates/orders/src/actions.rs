@@ -298,7 +298,11 @@ async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Re
     payable(&order)?;
     let (id, method, token, now) = (order.id, pay.method, some_token(pay.token), app.deps.clock.now());
     let resume_at = now.after(app.config.lease);
-    let (by, request_id) = (cx.actor().to_owned(), cx.request_id().to_owned());
+    let (by, request_id, by_staff) = (
+        cx.actor().to_owned(),
+        cx.request_id().to_owned(),
+        order.user != pay.user,
+    );
     app.db
         .write(move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
@@ -306,11 +310,23 @@ async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Re
             if order.is_being_paid() {
                 return Ok(()); // The other try comes to its end first: this one joins it.
             }
+            let before = tried(&order);
             let mut order = order
                 .pay_again(method, token.clone(), resume_at, now)
                 .map_err(Error::Illegal)?;
-            let saved = store::save(tx, &mut order, None, &by, &request_id, now)?;
-            if saved { Ok(()) } else { Err(Error::from(tx.conflict())) }
+            if !store::save(tx, &mut order, None, &by, &request_id, now)? {
+                return Err(Error::from(tx.conflict()));
+            }
+            if by_staff {
+                let deed = bus::Deed {
+                    action: "order.pay",
+                    subject: &id.to_string(),
+                    before,
+                    after: tried(&order),
+                };
+                bus::audit(tx, &by, &request_id, deed)?;
+            }
+            Ok(())
         })
         .await?;
     let order = drive::run(app, cx, id).await?;
@@ -321,6 +337,15 @@ async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Re
         (OrderStatus::Failed | OrderStatus::Cancelled, _) => Err(Error::Closed),
         _ => Ok(order),
     }
+}
+
+/// What the audit log keeps of a try at a payment.
+fn tried(order: &Order) -> Option<serde_json::Value> {
+    Some(serde_json::json!({
+        "paymentStatus": order.payment_status,
+        "paymentMethod": order.method,
+        "attempt": order.attempt,
+    }))
 }
 
 /// An empty token is none: forms send it where nothing was filled in.

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use ::store::Db;
-use api::orders::OrderStatus;
+use api::Ref;
+use api::orders::{OrderStatus, PayOrder};
 use api::payments::PaymentStatus;
 use base::{OrderId, Page, Time};
 use http::Method;
 use serde_json::{Value, json};
 use serve::{ORDERS_READ, ORDERS_WRITE, PAYMENTS_WRITE, Stop};
+use wire::Cx;
 
 use super::neighbours::Street;
 use super::{MINUTE, NOW, place, place_all, placing, read, save, user};
@@ -30,9 +32,13 @@ mod desk {
     testkit::on_both! {
         crate::tests::neighbours::Street::on;
         staff_need_the_permission_and_leave_a_record
+        who_pays_for_somebody_else_leaves_a_record
         what_nobody_can_ask_for_is_forgotten
     }
-    use super::{staff_need_the_permission_and_leave_a_record, what_nobody_can_ask_for_is_forgotten};
+    use super::{
+        staff_need_the_permission_and_leave_a_record, what_nobody_can_ask_for_is_forgotten,
+        who_pays_for_somebody_else_leaves_a_record,
+    };
 }
 
 /// All pages of a list.
@@ -265,24 +271,9 @@ async fn staff_need_the_permission_and_leave_a_record(street: Street) {
             .await;
         assert_eq!(status, expected, "{path}: {answer}");
     }
-    let told = street
-        .db
-        .read(|tx| ::store::outbox_after(tx, 0, 100))
-        .await
-        .expect("the outbox");
-    let deeds: Vec<(String, Value)> = told
-        .into_iter()
-        .filter(|stored| stored.event.kind == api::trail::STAFF_ACTION)
-        .map(|stored| {
-            (
-                stored.event.subject,
-                serde_json::from_str(&stored.event.data).expect("a deed"),
-            )
-        })
-        .collect();
     let id = placed.order_id.to_string();
     assert_eq!(
-        deeds,
+        deeds(&street.db).await,
         [
             (
                 id.clone(),
@@ -293,6 +284,51 @@ async fn staff_need_the_permission_and_leave_a_record(street: Street) {
                 json!({ "action": "order.cancel", "before": { "status": "processing" }, "after": { "status": "cancelled" } })
             ),
         ]
+    );
+}
+
+/// What the audit log is told.
+async fn deeds(db: &Db) -> Vec<(String, Value)> {
+    let told = db.read(|tx| ::store::outbox_after(tx, 0, 100)).await;
+    let deeds = told.expect("the outbox").into_iter().map(|stored| stored.event);
+    deeds
+        .filter(|event| event.kind == api::trail::STAFF_ACTION)
+        .map(|event| (event.subject, serde_json::from_str(&event.data).expect("a deed")))
+        .collect()
+}
+
+async fn who_pays_for_somebody_else_leaves_a_record(street: Street) {
+    let declined = async || {
+        let (mut order, _) = place(&street.db, placing(user(), None, None)).await;
+        (order.payment_status, order.resume_at) = (PaymentStatus::Failed, Some(order.expires_at));
+        assert!(save(&street.db, &order, None).await);
+        order
+    };
+    let (owns, helped) = (declined().await, declined().await);
+    let clerk = user();
+    for (order, payer) in [(&owns, owns.user), (&helped, clerk)] {
+        let pay = PayOrder {
+            order: Ref::Order(order.id),
+            user: payer,
+            staff: payer == clerk,
+            method: None,
+            token: Some("tok_visa".into()),
+            amount: None,
+        };
+        let cx = Cx::new("req", payer.to_string());
+        let paid = actions::pay(&street.app, &cx, pay).await.expect("a paid order");
+        assert_eq!(paid.status, OrderStatus::Confirmed);
+    }
+    assert_eq!(
+        deeds(&street.db).await,
+        [(
+            helped.id.to_string(),
+            json!({
+                "action": "order.pay",
+                "before": { "paymentStatus": "failed", "attempt": 1 },
+                "after": { "paymentStatus": "processing", "attempt": 2 },
+            })
+        )]
     );
 }
 
