@@ -278,9 +278,10 @@ impl Keys {
         let known = match known {
             Some(known) => known,
             None => {
-                let fresh = self.read(token, now)?;
+                let ring = self.ring();
+                let fresh = self.read(token, &ring, now)?;
                 if now < fresh.expires {
-                    self.remember(token, fresh.clone(), now);
+                    self.remember(token, fresh.clone(), &ring, now);
                 }
                 fresh
             }
@@ -303,8 +304,13 @@ impl Keys {
         }
     }
 
-    fn remember(&self, token: &str, known: Remembered, now: Time) {
+    /// Remembers what was verified by the keys of `ring`.
+    fn remember(&self, token: &str, known: Remembered, ring: &Arc<KeyRing>, now: Time) {
         let mut verified = self.0.verified.write().unwrap_or_else(PoisonError::into_inner);
+        // Other keys were taken into use meanwhile: what was known of these has been forgotten already.
+        if !Arc::ptr_eq(ring, &self.ring()) {
+            return;
+        }
         if verified.len() >= REMEMBERED_MAX {
             verified.retain(|_, known| now < known.expires);
             if verified.len() >= REMEMBERED_MAX {
@@ -314,12 +320,11 @@ impl Keys {
         verified.insert(token.into(), known);
     }
 
-    fn read(&self, token: &str, now: Time) -> Result<Remembered, TokenFault> {
+    fn read(&self, token: &str, ring: &KeyRing, now: Time) -> Result<Remembered, TokenFault> {
         if token.len() > TOKEN_MAX {
             return Err(TokenFault::Malformed);
         }
         let jws = Jws::parse(token)?;
-        let ring = self.ring();
         let (key, until) = ring.believed(&jws.kid, now).ok_or(TokenFault::UnknownKey)?;
         let claims: Claims = key.open(&jws)?;
         if claims.iss != self.0.issuer || claims.typ != "access" {
@@ -362,5 +367,25 @@ impl Keys {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({})", self.ring().signing(self.0.clock.now()).kid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Verified while other keys are taken into use: what the former ones signed is not remembered beyond them.
+    #[test]
+    fn what_keys_of_before_verified_is_not_remembered() {
+        let (clock, ids) = (Clock::paused(Time::from_micros(1_000_000_000)), Ids::seeded(1));
+        let (leaked, next) = (Secret::Ed25519([1; 32]), Secret::Ed25519([2; 32]));
+        let keys = Keys::new(&leaked, &[], "shop", clock.clone(), ids.clone());
+        let (session, user) = (ids.next(clock.now()), ids.next(clock.now()));
+        let (token, _) = keys.sign_user(user, Role::Admin, session, Duration::from_secs(900));
+        let ring = keys.ring();
+        let known = keys.read(&token, &ring, clock.now()).expect("a token that counts");
+        keys.turn(&[Signer::always(next)]);
+        keys.remember(&token, known, &ring, clock.now());
+        assert_eq!(keys.verify(&token), Err(TokenFault::UnknownKey));
     }
 }
