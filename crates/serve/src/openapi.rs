@@ -80,13 +80,15 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             "securitySchemes": {
                 "bearer": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                    "description": "An access token from register, login, guest or refresh.",
+                    "description": "An access token from register, login, guest or refresh; or an API key (`imk_…`), for what its \
+                        permissions say.",
                 },
             },
             "headers": {
                 "RequestId": { "description": "The request's id.", "schema": { "type": "string" } },
                 "Link": { "description": "`<…>; rel=\"next\"` when there is a next page.", "schema": { "type": "string" } },
                 "Location": { "description": "The address of the new record.", "schema": { "type": "string" } },
+                "ETag": { "description": "The tag of this state, for `If-Match` and `If-None-Match`.", "schema": { "type": "string" } },
                 "RateLimit": {
                     "description": "What is left of the allowance, and in how many seconds it is whole again.",
                     "schema": { "type": "string" },
@@ -245,13 +247,29 @@ fn parameters(route: &Declared, schemas: &mut Schemas) -> Vec<Value> {
             "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
         }));
     }
+    let mut condition = |name: &str, words: &str| {
+        parameters.push(json!({
+            "name": name, "in": "header", "required": false, "description": words, "schema": { "type": "string" },
+        }));
+    };
+    if route.refuses.iter().any(|(status, _)| *status == 412) {
+        condition(
+            "If-Match",
+            "The `ETag` of what the change is meant for; refused with 412 when it is another by now.",
+        );
+    }
+    if answers::is_tagged(route) {
+        condition(
+            "If-None-Match",
+            "The `ETag` of what the caller has; answered with 304 while it is still the same.",
+        );
+    }
     parameters
 }
 
-/// Whether a key makes the call act once: writes of known callers. No answer that holds tokens is ever kept, and a file
-/// is read as a stream, which acts once by what is in it.
+/// Whether a key makes the call act once: writes of known callers. No answer that holds tokens is ever kept.
 fn is_keyed(route: &Declared) -> bool {
-    let kept = !route.path.starts_with("/auth/") && route.takes_text.is_empty();
+    let kept = !route.path.starts_with("/auth/");
     kept && route.method != Method::GET && route.rights != Rights::Anyone
 }
 

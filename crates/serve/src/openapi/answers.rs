@@ -52,6 +52,11 @@ fn is_public_read(route: &Declared) -> bool {
     route.method == Method::GET && route.rights == Rights::Anyone && route.gives.iter().any(|given| given.status == 200)
 }
 
+/// Whether a read tells the tag of what it answers, so that it can be asked for again.
+pub(super) fn is_tagged(route: &Declared) -> bool {
+    is_public_read(route) || route.gives.iter().any(|given| given.status == 304)
+}
+
 fn success(route: &Declared, given: &Given, schemas: &mut Schemas) -> Value {
     let mut headers = Map::new();
     let mut header = |name: &str, of: &str| {
@@ -63,6 +68,9 @@ fn success(route: &Declared, given: &Given, schemas: &mut Schemas) -> Value {
     }
     if is_keyed(route) {
         header("Idempotency-Replayed", "Replayed");
+    }
+    if is_tagged(route) {
+        header("ETag", "ETag");
     }
     let schema = given.schema.map(|schema| schemas.answer(schema));
     if schema.as_ref().and_then(|schema| schema.get("type")) == Some(&json!("array")) && route.method == Method::GET {

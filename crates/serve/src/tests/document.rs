@@ -110,3 +110,49 @@ fn every_request_and_refusal_has_an_example_that_fits() {
     assert_eq!(refused["invalid"]["value"]["code"], "invalid");
     assert_eq!(refused["malformed"]["value"]["status"], 400);
 }
+
+#[test]
+fn tags_and_keys_are_told_where_they_count() {
+    let routes = Routes::<()>::new("things", None)
+        .add(
+            Route::get("/things/{id}", || async {})
+                .rights(Rights::User)
+                .gives::<NewThing>(200)
+                .gives_nothing(304),
+        )
+        .add(
+            Route::put("/things/{id}", || async {})
+                .rights(Rights::User)
+                .takes::<NewThing>()
+                .gives::<NewThing>(200)
+                .refuses(&[(412, "precondition_failed")]),
+        )
+        .add(
+            Route::post("/things/import", || async {})
+                .rights(Rights::User)
+                .takes_text("text/csv")
+                .gives::<NewThing>(200),
+        );
+    let (_, declared) = routes.finish(());
+    let info = openapi::Info {
+        title: "Test",
+        version: "1",
+        server: "/",
+        routed: |_| true,
+    };
+    let document = openapi::document(&declared, &info);
+    let headers = |operation: &Value| -> Vec<String> {
+        let all = operation["parameters"].as_array().into_iter().flatten();
+        let headers = all.filter(|parameter| parameter["in"] == "header");
+        headers
+            .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let one = &document["paths"]["/api/things/{id}"];
+    assert_eq!(headers(&one["get"]), ["If-None-Match"]);
+    assert!(one["get"]["responses"]["200"]["headers"].get("ETag").is_some());
+    assert_eq!(headers(&one["put"]), ["Idempotency-Key", "If-Match"]);
+    let import = &document["paths"]["/api/things/import"]["post"];
+    assert_eq!(headers(import), ["Idempotency-Key"]);
+    assert!(import["responses"].get("422").is_some());
+}
