@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail, ensure};
 
 /// What tests call: the arguments with which each shows that it is there, and its packages.
-const PROGRAMS: [(&[&str], &str); 6] = [
+const PROGRAMS: [(&[&str], &str); 7] = [
     // Mail servers, and programs that read the API's document and try the shop.
     (&["python3", "-c", "import venv, ensurepip"], "python3 python3-venv"),
     (&["python3", "-m", "pip", "--version"], "python3-pip"),
@@ -18,6 +18,8 @@ const PROGRAMS: [(&[&str], &str); 6] = [
     // The examples of the docs.
     (&["curl", "--version"], "curl"),
     (&["jq", "--version"], "jq"),
+    // Scripts are held against the rules for scripts.
+    (&["shellcheck", "--version"], "shellcheck"),
 ];
 
 /// Makes sure that all programs are there.
