@@ -1,8 +1,8 @@
 //! Many products in one call: each by itself, or all or none.
 //!
 //! One by one, the rows go in by slices, each one transaction, so that shoppers do not wait behind a thousand of them;
-//! a row that is refused leaves the others alone. With a key every row is remembered by itself, so that a call that
-//! broke off between two slices goes on where it was when it is repeated.
+//! a row that is refused leaves the others alone. With a key the call is remembered from its first product on, and every
+//! row by itself, so that a call that broke off between two slices goes on where it was when it is repeated.
 
 use std::collections::HashSet;
 
@@ -151,6 +151,11 @@ async fn put(
                     ..once.clone()
                 })
             };
+            // Asked first: with another body the key is refused before anything of that is created.
+            let is_known = match &once {
+                Some(once) => store::recall::<()>(tx, once)?.is_some(),
+                None => false,
+            };
             let mut results = Vec::with_capacity(slice.len());
             let mut open: Vec<&(usize, Draft)> = Vec::with_capacity(slice.len());
             for row in &slice {
@@ -178,6 +183,9 @@ async fn put(
                     store::keep(tx, &key, id)?;
                 }
                 results.push((created(index, *id), false));
+            }
+            if let (Some(once), false, false) = (&once, is_known, ids.is_empty()) {
+                store::keep(tx, once, &())?;
             }
             record(tx, &by, ids.len())?;
             Ok(results)

@@ -9,6 +9,7 @@ on_both_engines!(
     each_row_has_a_result_of_its_own,
     all_or_none,
     a_repeated_call_creates_nothing_twice,
+    a_key_with_another_body_creates_nothing,
     a_thousand_go_in_at_once,
     many_of_one_name_have_names_of_their_own,
 );
@@ -146,6 +147,20 @@ async fn a_repeated_call_creates_nothing_twice(desk: Desk) {
         assert_eq!(other.told(), (422, "idempotency_key_reused"));
     }
     assert_eq!(desk.anyone("GET /products", Value::Null).await.names().len(), 4);
+}
+
+async fn a_key_with_another_body_creates_nothing(desk: Desk) {
+    let key = [("idempotency-key", "mine")];
+    let row = |name: String| json!({ "name": name, "price": 1 });
+    // More rows than go in at once, of which only the last one is sound.
+    let mut rows: Vec<Value> = (0..60).map(|_| row(String::new())).collect();
+    rows.push(row("Anvil".into()));
+    let first = desk.clerk_with(BULK, json!({ "products": rows }), &key).await;
+    assert_eq!((first.status, &first.body[60]["status"]), (207, &json!(201)));
+    let others: Vec<Value> = (0..61).map(|n| row(format!("Bolt {n}"))).collect();
+    let refused = desk.clerk_with(BULK, json!({ "products": others }), &key).await;
+    assert_eq!(refused.told(), (422, "idempotency_key_reused"));
+    assert_eq!(desk.anyone("GET /products", Value::Null).await.names(), ["Anvil"]);
 }
 
 async fn a_thousand_go_in_at_once(desk: Desk) {
