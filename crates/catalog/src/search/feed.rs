@@ -316,20 +316,20 @@ impl Search {
         }
         let variants: Vec<VariantId> = variants.into_iter().collect();
         let available = self.db.scan(move |tx| rows::availability(tx, &variants)).await?;
-        let Some(shelf) = &feeder.shelf else {
+        let Some(shelf) = feeder.shelf.clone() else {
             return Ok(products);
         };
+        let mut strange = Vec::new();
         for (product, now) in available {
-            if products.contains(&product) {
-                continue;
+            match feeder.written.get(&product) {
+                _ if products.contains(&product) => {}
+                Some(before) if *before == now => {}
+                Some(_) => drop(products.insert(product)),
+                None => strange.push((product, now)),
             }
-            let before = match feeder.written.get(&product) {
-                Some(written) => Some(*written),
-                None => indexed(shelf, product)?,
-            };
-            if before.is_some_and(|before| before != now) {
-                products.insert(product);
-            }
+        }
+        if !strange.is_empty() {
+            products.extend(blocking(move || turned(&shelf, &strange)).await?);
         }
         Ok(products)
     }
@@ -389,23 +389,26 @@ fn variants_of(event: &Outgoing) -> Vec<VariantId> {
     one.chain(lines).filter_map(|id| id.as_str()?.parse().ok()).collect()
 }
 
-/// Whether something of a product can be had, as the index has it; none when it does not have the product.
-fn indexed(shelf: &Shelf, product: ProductId) -> Result<Option<bool>, TantivyError> {
-    let term = shelf.term_of(product);
+/// Those of these products of which the index says something else: whether something of them can be had. What it does
+/// not have is no concern.
+fn turned(shelf: &Shelf, products: &[(ProductId, bool)]) -> Result<Vec<ProductId>, TantivyError> {
+    let mut turned = Vec::new();
     for segment in shelf.searcher().segment_readers() {
         let index = segment.inverted_index(shelf.fields.id)?;
-        let Some(mut found) = index.read_postings(&term, IndexRecordOption::Basic)? else {
-            continue;
-        };
-        while found.doc() != TERMINATED {
-            let doc = found.doc();
-            if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
-                return Ok(Some(
-                    segment.fast_fields().u64(column::AVAILABLE)?.first(doc) == Some(1),
-                ));
+        let available = segment.fast_fields().u64(column::AVAILABLE)?;
+        for (product, now) in products {
+            let Some(mut found) = index.read_postings(&shelf.term_of(*product), IndexRecordOption::Basic)? else {
+                continue;
+            };
+            while found.doc() != TERMINATED {
+                let doc = found.doc();
+                let is_alive = segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
+                if is_alive && (available.first(doc) == Some(1)) != *now {
+                    turned.push(*product);
+                }
+                found.advance();
             }
-            found.advance();
         }
     }
-    Ok(None)
+    Ok(turned)
 }
