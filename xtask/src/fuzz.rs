@@ -95,7 +95,11 @@ fn readers(named: &[String]) -> Result<Vec<String>> {
         return Ok(all);
     }
     for name in named {
-        ensure!(all.contains(name), "there is no reader {name}; there are {}", all.join(", "));
+        ensure!(
+            all.contains(name),
+            "there is no reader {name}; there are {}",
+            all.join(", ")
+        );
     }
     Ok(named.to_vec())
 }
@@ -104,7 +108,17 @@ fn readers(named: &[String]) -> Result<Vec<String>> {
 fn build() -> Result<()> {
     let mut build = Command::new("rustup");
     build
-        .args(["run", "nightly", "cargo", "fuzz", "build", "-s", "none", "--target-dir", "target/fuzz"])
+        .args([
+            "run",
+            "nightly",
+            "cargo",
+            "fuzz",
+            "build",
+            "-s",
+            "none",
+            "--target-dir",
+            "target/fuzz",
+        ])
         .current_dir(root())
         .env_remove("CARGO");
     let status = build.status().context("rustup cannot start")?;
@@ -141,7 +155,10 @@ fn feed(reader: &str, args: &Args) -> Result<Outcome> {
         .output()
         .with_context(|| format!("{reader} cannot start"))?;
     let said = String::from_utf8_lossy(&done.stderr);
-    let crashes: Vec<PathBuf> = files(&broken)?.into_iter().filter(|file| !before.contains(file)).collect();
+    let crashes: Vec<PathBuf> = files(&broken)?
+        .into_iter()
+        .filter(|file| !before.contains(file))
+        .collect();
     ensure!(
         done.status.success() || !crashes.is_empty(),
         "{reader} ended with {} and left nothing:\n{said}",
@@ -216,14 +233,17 @@ fn line(outcome: &Outcome) -> String {
 fn record(outcomes: &[Outcome]) -> Result<()> {
     let said = |program: &str, args: &[&str]| -> String {
         let done = Command::new(program).args(args).current_dir(root()).output();
-        done.map_or_else(|_| String::new(), |done| {
-            String::from_utf8_lossy(&done.stdout).trim().to_owned()
-        })
+        done.map_or_else(
+            |_| String::new(),
+            |done| String::from_utf8_lossy(&done.stdout).trim().to_owned(),
+        )
     };
     let commit = said("git", &["rev-parse", "--short", "HEAD"]);
     let day = said("date", &["-u", "+%F"]);
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut text = format!(
         "# Fuzzing of {commit}\n\n{} with {cores} cores, {}, {}. Texts of up to {LENGTH_MAX} bytes; a reader that panics, \

@@ -5,6 +5,7 @@
 
 mod client;
 mod count;
+mod fuzz;
 mod openapi;
 mod packages;
 mod postgres;
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   cargo xtask test --quick --filter cart   only tests with `cart` in their name, without fmt, clippy and rustdoc
   cargo xtask tidy                         the rules of the house that no compiler knows; takes a second
   cargo xtask bench -- --help              what the benchmark can do
+  cargo xtask fuzz --minutes 1 csv         strange product files for a minute
   cargo xtask openapi                      after a change of routes: write docs/reference/openapi.json anew,
   cargo xtask client                       then the types of the TypeScript client
   cargo xtask postman                      and the Postman collection";
@@ -51,6 +53,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Feed every reader of strangers' texts with bytes that look for new paths. Needs a nightly compiler and cargo-fuzz.
+    Fuzz(fuzz::Args),
     /// Write docs/reference/openapi.json anew from the routes as they are.
     Openapi {
         /// Change nothing; fail if the file is not what the routes say.
@@ -76,6 +80,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Tidy => tidy::run(&root()).map(|findings| findings == 0),
         Task::Bench { args } => bench(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Openapi { check } => openapi::run(check),
         Task::Client { check } => client::run(check),
         Task::Postman { check } => postman::run(check),

@@ -11,7 +11,9 @@ fn folder() -> PathBuf {
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|fault| panic!("{}: {fault}", folder.display()));
     let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
-    entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect()
+    entries
+        .map(|entry| name(entry).to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -31,7 +33,10 @@ fn nothing_that_strangers_sent_breaks_a_reader() {
         for file in files {
             let bytes = std::fs::read(folder.join(&file)).expect("a text");
             let told = std::panic::catch_unwind(|| read(&bytes));
-            assert!(told.is_ok(), "fuzz/corpus/{name}/{file} breaks {name}; what it says stands above");
+            assert!(
+                told.is_ok(),
+                "fuzz/corpus/{name}/{file} breaks {name}; what it says stands above"
+            );
         }
     }
 }

@@ -61,9 +61,23 @@ async fn hold(engine: Engine) {
             .arg("--config-file")
             .arg(known.join("schemathesis.toml"))
             .args(["run", &format!("{url}/openapi.json")])
-            .args(["--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--seed", SEED])
+            .args([
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--checks",
+                CHECKS,
+                "--seed",
+                SEED,
+            ])
             .args(["--max-time", &seconds.to_string(), "--request-timeout", "30"])
-            .args(["--continue-on-failure", "--no-shrink", "--suppress-health-check", "all", "--warnings", "off"])
+            .args([
+                "--continue-on-failure",
+                "--no-shrink",
+                "--suppress-health-check",
+                "all",
+                "--warnings",
+                "off",
+            ])
             .args(["--output-truncate", "false"])
             .stdin(Stdio::null());
         for path in STREAMS {
@@ -94,7 +108,9 @@ async fn hold(engine: Engine) {
 
 /// schemathesis in a folder of its own among the build results; installed by pip where it is not.
 fn program() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/schemathesis").join(VERSION);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/schemathesis")
+        .join(VERSION);
     let done = folder.join("done");
     if !done.exists() {
         let run = |command: &mut Command| {
