@@ -82,14 +82,20 @@ pub async fn list(app: &App, filter: Filter, page: Page) -> Result<(Vec<Order>, 
 
 /// The user that a caller names in a path: themselves by id or number, or anybody to staff.
 pub async fn user_named(app: &App, cx: &Cx, caller: &Caller, user: Ref) -> Result<UserId, Error> {
-    let id = match user {
-        Ref::User(id) => Some(id),
-        Ref::Text(word) if word == "me" => Some(caller.id),
-        Ref::Number(_) => app.identity.find(cx, &user).await?.map(|user| user.id),
-        _ => None,
-    };
-    id.filter(|id| caller.may_see(*id, serve::ORDERS_READ))
+    called(app, cx, caller, &user)
+        .await?
+        .filter(|id| caller.may_see(*id, serve::ORDERS_READ))
         .ok_or(Error::NoSuchOrder)
+}
+
+/// The user who is called so: by id, by number, which only identity knows, or `me`.
+async fn called(app: &App, cx: &Cx, caller: &Caller, user: &Ref) -> Result<Option<UserId>, Error> {
+    match user {
+        Ref::User(id) => Ok(Some(*id)),
+        Ref::Text(word) if word == "me" => Ok(Some(caller.id)),
+        Ref::Number(_) => Ok(app.identity.find(cx, user).await?.map(|user| user.id)),
+        _ => Ok(None),
+    }
 }
 
 /// Calls an order off and gives back what it holds. The same call again, by its key, joins the first.

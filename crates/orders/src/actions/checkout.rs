@@ -9,7 +9,7 @@ use base::{CartId, Time, UserId};
 use serve::Caller;
 use wire::Cx;
 
-use super::{Joined, some_token};
+use super::{Joined, called, some_token};
 use crate::App;
 use crate::domain::{Order, Placing, total};
 use crate::drive;
@@ -30,7 +30,12 @@ pub async fn checkout(
         body.payment_method.unwrap_or_default(),
         some_token(body.payment_token.clone()),
     );
-    let body = gather::check(body, caller)?;
+    if let Some(user) = &body.user_id
+        && called(app, cx, caller, user).await? != Some(caller.id)
+    {
+        return Err(Error::NotYours);
+    }
+    let body = gather::check(body)?;
     let key = once.map(|once| (once.key, once.fingerprint));
     if let Some(key) = &key
         && let Some(order) = by_key(app, caller.id, key).await?

@@ -41,6 +41,19 @@ pub(super) struct Street {
     emptied: Arc<AtomicBool>,
 }
 
+/// Ada's number; identity knows nobody else's.
+const ADAS_NUMBER: &str = "7";
+
+async fn account(ada: UserId, axum::extract::Path(user): axum::extract::Path<String>) -> Result<Json<Value>, Problem> {
+    if user != ADAS_NUMBER && user != ada.to_string() {
+        return Err(Problem::not_found("There is no such user."));
+    }
+    Ok(Json(json!({
+        "id": ada, "number": 7, "username": "ada", "email": null, "name": null, "firstName": null, "lastName": null,
+        "phone": null, "role": "customer", "createdAt": NOW,
+    })))
+}
+
 const OPEN: i64 = 0;
 const NONE_LEFT: i64 = 1;
 const DOWN: i64 = 2;
@@ -135,6 +148,10 @@ impl Street {
                 Router::new()
                     .route("/internal/pay", post(move || async move { Json(paid) }))
                     .route("/internal/undo", post(|| async { Json(None::<Standing>) })),
+            ),
+            (
+                "identity",
+                Router::new().route("/internal/users/{user}", get(move |path| account(ada, path))),
             ),
         ];
         let peers = peers.map(|(name, router)| local(name, router));
@@ -265,4 +282,22 @@ async fn a_key_that_came_too_late_for_the_cart_is_remembered() {
     let ada = street.ada;
     let kept = street.db.read(move |tx| crate::store::by_key(tx, ada, "late"));
     assert_eq!(kept.await.expect("a read").map(|order| order.id), Some(first.id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_in_the_body_is_oneself_however_named() {
+    let street = Street::open().await;
+    let token = street.customer(street.ada);
+    for (named, expected) in [
+        (json!(7), 201),
+        (json!(ADAS_NUMBER), 201),
+        (json!(street.ada), 201),
+        (json!(8), 403),
+        (json!(Ids::random().next::<UserId>(NOW)), 403),
+        (json!("ada"), 403),
+    ] {
+        let body = json!({ "userId": named });
+        let (status, answer) = street.ask(Method::POST, "/orders", &token, body).await;
+        assert_eq!(status, expected, "{named}: {answer}");
+    }
 }
