@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::store::Tx;
 use api::events::Event;
 use api::payments::PaymentStatus;
-use base::OrderId;
+use base::{Amount, Money, OrderId};
 use serve::Route;
 
 use crate::domain::letter::{About, MailKind};
@@ -57,6 +57,11 @@ fn refund(event: &Event, order: Option<OrderId>) -> Option<About> {
         order: order?,
         kind: MailKind::Refunded,
         about: event.data.get("refund")?.as_str()?.to_owned(),
-        amount: event.data.get("amount")?.as_i64()?,
+        amount: amount_of(event)?.minor,
     })
+}
+
+fn amount_of(event: &Event) -> Option<Money> {
+    let amount: Amount = serde_json::from_value(event.data.get("amount")?.clone()).ok()?;
+    Money::from_amount(amount, event.data.get("currency")?.as_str()?.parse().ok()?).ok()
 }

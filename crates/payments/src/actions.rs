@@ -120,7 +120,8 @@ fn standing(payment: &Payment) -> Standing {
     }
 }
 
-/// Tells the world what became of a payment that was just saved. `about` is the attempt or refund, and how much.
+/// Tells the world what became of a payment that was just saved. `about` is the attempt or refund, `amount` how much of
+/// the payment's minor units.
 fn tell(
     tx: &mut Tx<'_>,
     payment: &Payment,
@@ -133,7 +134,7 @@ fn tell(
     let Some(told) = told else { return Ok(()) };
     let mut data = serde_json::json!({
         "orderId": payment.order,
-        "amount": amount,
+        "amount": Money::new(amount, payment.due.currency).amount(),
         "currency": payment.due.currency,
         "status": payment.status,
         about.0: about.1,

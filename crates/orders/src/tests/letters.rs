@@ -215,7 +215,7 @@ async fn whoever_left_no_address_is_not_written_to(street: Street) {
 async fn a_refund_is_told_with_its_amount(street: Street) {
     let id = confirmed(&street).await;
     write(&street).await;
-    let event = |n: u128, refund: &str, amount: i64| {
+    let event = |n: u128, refund: &str, amount: f64| {
         json!({
             "id": <base::EventId as base::Id>::from_bits(n), "type": "PaymentRefunded", "source": "payments", "subject": "pay_1",
             "sequence": n as i64, "time": NOW, "timestamp": NOW, "actor": "usr", "requestId": "req", "dataVersion": 1,
@@ -226,7 +226,7 @@ async fn a_refund_is_told_with_its_amount(street: Street) {
     let mut refunds: [base::RefundId; 2] = [ids.next(NOW), ids.next(NOW)];
     refunds.sort();
     let delivery =
-        json!({ "events": [event(2, &refunds[0].to_string(), 500), event(3, &refunds[1].to_string(), 700)] });
+        json!({ "events": [event(2, &refunds[0].to_string(), 5.0), event(3, &refunds[1].to_string(), 7.25)] });
     let token = street.keys.service_token("payments");
     for _ in 0..2 {
         assert_eq!(
@@ -241,7 +241,7 @@ async fn a_refund_is_told_with_its_amount(street: Street) {
     sent.sort();
     assert_eq!(sent, refunds.map(|refund| format!("{id}.refunded.{refund}")));
     let texts: Vec<String> = street.mails.mails().into_iter().map(|mail| mail.text).collect();
-    assert!(texts.iter().any(|text| text.contains("5.00 USD")) && texts.iter().any(|text| text.contains("7.00 USD")));
+    assert!(texts.iter().any(|text| text.contains("5.00 USD")) && texts.iter().any(|text| text.contains("7.25 USD")));
     assert_eq!(mails(&street, id).await[1]["refundId"], json!(refunds[0]));
 }
 

@@ -42,6 +42,14 @@ async fn in_part_and_in_full() {
         shop.event_kinds().await,
         ["PaymentProcessed", "PaymentRefunded", "PaymentRefunded"]
     );
+    let data = |stored: ::store::Stored| serde_json::from_str::<serde_json::Value>(&stored.event.data).expect("data");
+    let amounts: Vec<_> = shop
+        .events()
+        .await
+        .into_iter()
+        .map(|told| data(told)["amount"].clone())
+        .collect();
+    assert_eq!(amounts, [19.99, 5.0, 14.99], "exact decimals, as everywhere");
     shop.balances().await;
 }
 
