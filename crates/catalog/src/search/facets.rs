@@ -15,29 +15,55 @@ use crate::Error;
 /// Values of a facet that are told: more than anybody looks through.
 const FACET_VALUES_MAX: usize = 100;
 
-/// Facets that are kept while the index stays as it is: those of a shop's front pages, some hundred kilobytes.
+/// Searches whose facets are kept while the index stays as it is: those of a shop's front pages.
 const KEPT_MAX: usize = 128;
+/// Values in all of them: some megabytes, also where products have options of a hundred names.
+const KEPT_VALUES_MAX: usize = 20_000;
 
 /// Counts that were made of one state of the index. Everybody begins with the same few, and counting all products is the
 /// dearest thing that a search does.
 #[derive(Default)]
-pub struct Counts(Mutex<(u64, HashMap<String, Facets>)>);
+pub struct Counts(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    generation: u64,
+    values: usize,
+    facets: HashMap<String, Facets>,
+}
 
 impl Counts {
     fn find(&self, generation: u64, key: &str) -> Option<Facets> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.0 != generation {
-            *kept = (generation, HashMap::new());
+        if kept.generation != generation {
+            *kept = Kept {
+                generation,
+                ..Kept::default()
+            };
         }
-        kept.1.get(key).cloned()
+        kept.facets.get(key).cloned()
     }
 
     fn keep(&self, generation: u64, key: String, facets: &Facets) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.0 == generation && kept.1.len() < KEPT_MAX {
-            kept.1.insert(key, facets.clone());
+        let values = values_of(facets);
+        if kept.generation != generation || values > KEPT_VALUES_MAX {
+            return;
+        }
+        // Strange searches must not keep the usual ones out.
+        if kept.facets.len() >= KEPT_MAX || kept.values + values > KEPT_VALUES_MAX {
+            kept.facets.clear();
+            kept.values = 0;
+        }
+        if kept.facets.insert(key, facets.clone()).is_none() {
+            kept.values += values;
         }
     }
+}
+
+fn values_of(facets: &Facets) -> usize {
+    let options: usize = facets.options.iter().map(|option| option.values.len()).sum();
+    facets.categories.len() + facets.prices.len() + facets.tags.len() + facets.vendors.len() + options
 }
 
 /// Counts what is found by each facet.
@@ -166,4 +192,36 @@ fn options(ranked: Vec<(Vec<String>, u64)>) -> Vec<OptionCount> {
             option
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(vendors: usize) -> Facets {
+        let count = |vendor: usize| (format!("{vendor}\u{1f}{vendor}"), 1);
+        let counted = Counted {
+            vendors: (0..vendors).map(count).collect(),
+            ..Counted::default()
+        };
+        told(counted, 0, Currency::USD)
+    }
+
+    #[test]
+    fn counts_of_one_state_are_kept_and_few_of_them() {
+        let counts = Counts::default();
+        assert_eq!(counts.find(1, "a"), None);
+        counts.keep(1, "a".into(), &of(3));
+        assert_eq!(counts.find(1, "a"), Some(of(3)));
+        counts.keep(0, "late".into(), &of(3));
+        assert_eq!(counts.find(1, "late"), None);
+        for number in 0..1_000 {
+            counts.keep(1, number.to_string(), &of(FACET_VALUES_MAX));
+            assert_eq!(counts.find(1, &number.to_string()), Some(of(FACET_VALUES_MAX)));
+            let kept = counts.0.lock().unwrap();
+            let values: usize = kept.facets.values().map(values_of).sum();
+            assert!(kept.facets.len() <= KEPT_MAX && values == kept.values && values <= KEPT_VALUES_MAX);
+        }
+        assert_eq!(counts.find(2, "999"), None, "the index has changed");
+    }
 }
