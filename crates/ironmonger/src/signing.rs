@@ -182,7 +182,13 @@ pub fn rotate(config: &Config, ids: &Ids, now: Time, drop_former: bool) -> Resul
     if !file.keys.iter().any(|key| key.kid == base.kid) {
         file.keys.push(base);
     }
-    let from = if drop_former { now } else { now.after(LEAD) };
+    let from = match (drop_former, newest) {
+        (true, _) => now,
+        // After a rotation of a moment ago: of two that sign from the same second neither would be the newest.
+        (false, newest) => now
+            .after(LEAD)
+            .max(seconds(newest.map_or(0, |newest| newest.saturating_add(1)))),
+    };
     let lifetime = Duration::from_secs(config.number("tokens.access_minutes").unsigned_abs() * 60);
     let until = match drop_former {
         true => now,
@@ -222,15 +228,16 @@ pub fn fresh(ids: &Ids) -> String {
 /// A task that takes rotated keys into use.
 pub fn follow(deps: &Deps, config: &Config) -> Task {
     let (keys, config) = (deps.keys.clone(), config.clone());
-    let last = std::sync::Arc::new(std::sync::Mutex::new(text_of(&config.data()).unwrap_or_default()));
+    // The first round takes the file as it is: it may have changed since these keys were made of it.
+    let last = std::sync::Arc::new(std::sync::Mutex::new(None));
     Task::every("signing keys", READ_EVERY, move |_| {
         let (keys, config, last) = (keys.clone(), config.clone(), last.clone());
         async move {
             let text = text_of(&config.data())?;
             let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if *last != text {
+            if last.as_ref() != Some(&text) {
                 keys.turn(&signers(&config)?);
-                *last = text;
+                *last = Some(text);
             }
             anyhow::Ok(())
         }
@@ -315,8 +322,55 @@ fn write(folder: &Path, file: &File) -> Result<()> {
         .with_context(place)
 }
 
-/// Whether a rotation on the data folder reaches whoever serves: else the key stands in somebody's settings, and the
-/// rest of the fleet has to learn of it there.
+/// Whether the key that signs is a setting, so that the rest of a fleet has to learn of another one there: a rotation in
+/// the data folder reaches those only who serve from it.
 pub fn is_set(config: &Config) -> bool {
     !matches!(config.origin("secrets.signing_key"), Origin::Generated)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use serve::{Peers, Stop};
+
+    use super::*;
+    use crate::compose;
+
+    /// A shop in a folder of its own, whose key was generated there.
+    fn shop() -> (tempfile::TempDir, Config) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::read(None, std::iter::empty()).expect("the defaults");
+        let data = folder.path().display().to_string();
+        config.set("data", data, Origin::CommandLine("--data"));
+        config.set("secrets.signing_key", "07".repeat(32), Origin::Generated);
+        (folder, config)
+    }
+
+    #[test]
+    fn of_two_rotations_in_one_second_the_later_one_signs() {
+        let (_folder, config) = shop();
+        let (ids, now) = (Ids::seeded(1), seconds(1_000));
+        let made = [(); 3].map(|()| rotate(&config, &ids, now, false).expect("a rotation"));
+        assert!(made.is_sorted_by(|one, next| one.from < next.from));
+        let known = known(&config, now).expect("keys");
+        assert_eq!(known[0].kid, made[2].kid);
+        assert!(known[0].until.is_none() && known[1..].iter().all(|key| key.until.is_some()));
+        // What is dropped signs no more, also what was never to sign yet.
+        let last = rotate(&config, &ids, now, true).expect("a rotation");
+        let known = super::known(&config, now).expect("keys");
+        assert_eq!((known.len(), &known[0].kid), (1, &last.kid));
+    }
+
+    #[tokio::test]
+    async fn a_rotation_while_the_shop_opens_is_not_missed() {
+        let (_folder, config) = shop();
+        let (clock, ids) = (Clock::paused(seconds(1_000)), Ids::seeded(1));
+        let deps = compose::deps(&config, clock.clone(), ids.clone(), Peers::default()).expect("keys");
+        // The databases are opened meanwhile, which may take a while.
+        let made = rotate(&config, &ids, clock.now(), false).expect("a rotation");
+        let first_round = follow(&deps, &config).run(Stop::new()).now_or_never();
+        assert!(first_round.is_none(), "it goes on");
+        let public = deps.keys.jwks().to_string();
+        assert!(public.contains(&made.kid), "{public}");
+    }
 }
