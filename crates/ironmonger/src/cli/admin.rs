@@ -26,7 +26,8 @@ pub async fn create(config: &mut Config, email: &str, password: Option<String>) 
                 user.number.unwrap_or_default()
             ))?;
             say(format_args!(
-                "Sign in:  curl -s http://{}/api/auth/login -H 'content-type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"…\"}}'",
+                "Sign in:  curl -s {}://{}/api/auth/login -H 'content-type: application/json' -d '{{\"email\":\"{email}\",\"password\":\"…\"}}'",
+                config.scheme(),
                 config.address("gateway")
             ))?;
             Ok(ExitCode::SUCCESS)

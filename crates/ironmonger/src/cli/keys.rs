@@ -33,11 +33,24 @@ pub fn rotate(config: &mut Config, here: bool, drop_former: bool) -> Result<Exit
     say(format_args!("new key:      {}", done.kid))?;
     say(format_args!("signs from:   {}", done.from))?;
     match done.until <= now {
-        true => say("former keys:  believed no more; who is signed in goes on with the refresh token"),
+        true => say("former keys:  believed no more; who is signed in goes on with the refresh token")
+            .and_then(|()| still_believed(config)),
         false => say(format_args!("former keys:  believed until {}", done.until)),
     }?;
     say("Processes that serve from this folder learn of it by themselves.")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of keys that no rotation drops: settings say that they are believed.
+fn still_believed(config: &Config) -> Result<()> {
+    let mut names = ["secrets.former_signing_keys", "secrets.former_jwt_secrets"].into_iter();
+    names.try_for_each(|name| match config.texts(name).is_empty() {
+        true => Ok(()),
+        false => say(format_args!(
+            "but not those of `{name}` ({}): take them out there, and restart",
+            config.origin(name)
+        )),
+    })
 }
 
 /// Shows every key that is believed, the newest first.
