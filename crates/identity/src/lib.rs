@@ -75,7 +75,8 @@ pub struct Config {
     pub password_queue: usize,
     /// How long the link of a mail lets its reader set a new password.
     pub reset_lifetime: Duration,
-    /// How often a minute one may try to sign in, register or ask for a new password, for an account from an address.
+    /// How often a minute one may try to sign in, register, ask for a new password, show that one knows the present one, or
+    /// take another username, for an account from an address.
     pub tries_per_minute: i64,
     /// Where people see the shop, e.g. `https://shop.example`: what links in mails begin with.
     pub public_url: String,
