@@ -51,7 +51,11 @@ pub async fn replay(config: &mut Config, service: Option<String>, ids: &[String]
     if let Some(missing) = ids.iter().find(|id| !taken.contains(id) && !refused.contains(id)) {
         bail!("there is no dead letter {missing}; `ironmonger deadletters list` tells which there are");
     }
-    say(format_args!("{} taken in, {} refused again.", taken.len(), refused.len()))?;
+    say(format_args!(
+        "{} taken in, {} refused again.",
+        taken.len(),
+        refused.len()
+    ))?;
     Ok(if refused.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -73,14 +77,22 @@ async fn open(config: &mut Config) -> Result<Desk> {
 async fn replayed(desk: &Desk, service: Option<String>, ids: &[EventId]) -> Result<(Vec<EventId>, Vec<EventId>)> {
     let found = all(desk, service).await?;
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
-    let wanted = found.iter().filter(|(_, letter)| ids.is_empty() || ids.contains(&letter.event.id));
+    let wanted = found
+        .iter()
+        .filter(|(_, letter)| ids.is_empty() || ids.contains(&letter.event.id));
     let wanted: Vec<(&'static str, EventId)> = wanted.map(|(service, letter)| (*service, letter.event.id)).collect();
-    for batch in wanted.chunk_by(|one, next| one.0 == next.0).flat_map(|own| own.chunks(DEAD_MAX)) {
+    for batch in wanted
+        .chunk_by(|one, next| one.0 == next.0)
+        .flat_map(|own| own.chunks(DEAD_MAX))
+    {
         let service = batch[0].0;
         let ids = batch.iter().map(|(_, id)| *id).collect();
         let done = Client(desk.peer(service)).replay(&desk.cx(), &Replay { ids }).await?;
         for still in &done.refused {
-            say(format_args!("{service}: {} is refused again: {}", still.id, still.reason))?;
+            say(format_args!(
+                "{service}: {} is refused again: {}",
+                still.id, still.reason
+            ))?;
         }
         taken.extend(done.taken);
         refused.extend(done.refused.iter().map(|still| still.id));
@@ -93,7 +105,10 @@ async fn all(desk: &Desk, service: Option<String>) -> Result<Vec<(&'static str, 
     let named: Vec<String> = service.into_iter().collect();
     let mut found = Vec::new();
     // The gateway stands in front of the others: nobody tells it anything.
-    for service in compose::named(&named)?.into_iter().filter(|service| *service != "gateway") {
+    for service in compose::named(&named)?
+        .into_iter()
+        .filter(|service| *service != "gateway")
+    {
         let client = Client(desk.peer(service));
         let mut after = None;
         while let Some(page) = client.dead(&desk.cx(), after).await? {

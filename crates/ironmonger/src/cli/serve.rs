@@ -48,8 +48,15 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         Some(address) if greet => welcome(config, &format!("{}://{address}", config.scheme()))?,
         _ => {
             for bound in &bound {
-                let scheme = if bound.service == "gateway" { config.scheme() } else { "http" };
-                say(format_args!("{} listens on {scheme}://{}", bound.service, bound.address))?;
+                let scheme = if bound.service == "gateway" {
+                    config.scheme()
+                } else {
+                    "http"
+                };
+                say(format_args!(
+                    "{} listens on {scheme}://{}",
+                    bound.service, bound.address
+                ))?;
             }
         }
     }
