@@ -3014,6 +3014,8 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
+        /** @description The tag of this state, for `If-Match` and `If-None-Match`. */
+        ETag: string;
         /** @description `<…>; rel="next"` when there is a next page. */
         Link: string;
         /** @description The address of the new record. */
@@ -3045,7 +3047,10 @@ export interface operations {
     getWellKnownJwksJson: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3322,7 +3327,10 @@ export interface operations {
     getCart: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3405,6 +3413,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3485,6 +3495,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The line's id, or what is in it: a product's number or id, a variant's id, a SKU. */
@@ -3548,7 +3560,10 @@ export interface operations {
                  */
                 parent?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3604,7 +3619,10 @@ export interface operations {
     getCategoriesId: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description An id, a number, a handle, a path such as `Home > Lighting`, or a name that only one category has. */
                 id: string;
@@ -3638,6 +3656,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description An id, a number, a handle, a path such as `Home > Lighting`, or a name that only one category has. */
@@ -3669,6 +3689,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description An id, a number, a handle, a path such as `Home > Lighting`, or a name that only one category has. */
@@ -3694,6 +3716,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description An id, a number, a handle, a path such as `Home > Lighting`, or a name that only one category has. */
@@ -4032,7 +4056,10 @@ export interface operations {
     getOrdersId: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The order's id or number. */
                 id: string;
@@ -4066,6 +4093,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The order's id or number. */
@@ -4097,6 +4126,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The order's id or number. */
@@ -4214,6 +4245,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The order's id or number. */
@@ -4386,7 +4419,10 @@ export interface operations {
                 /** @description Products of this vendor. Given several times: of any of them. */
                 vendor?: string[];
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4542,7 +4578,10 @@ export interface operations {
                 /** @description Products of this vendor. Given several times: of any of them. */
                 vendor?: string[];
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4601,7 +4640,10 @@ export interface operations {
                 /** @description Which quantities are taken (`new`). */
                 stock?: components["schemas"]["StockMode"];
             };
-            header?: never;
+            header?: {
+                /** @description A call repeated with the same key acts once. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4787,7 +4829,10 @@ export interface operations {
                 /** @description Products of this vendor. Given several times: of any of them. */
                 vendor?: string[];
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4822,7 +4867,10 @@ export interface operations {
                 /** @description Tags that begin with this, whatever its case. */
                 q?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4850,7 +4898,10 @@ export interface operations {
     getProductsId: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description A number, an id, a SKU or a handle. */
                 id: string;
@@ -4884,6 +4935,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A number, an id, a SKU or a handle. */
@@ -4915,6 +4968,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A number, an id, a SKU or a handle. */
@@ -4940,6 +4995,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A number, an id, a SKU or a handle. */
@@ -4968,7 +5025,10 @@ export interface operations {
     getProductsIdStock: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description A product's number, id, SKU or handle. */
                 id: string;
@@ -5002,6 +5062,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5059,7 +5121,10 @@ export interface operations {
     getProductsIdVariants: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description A product's number, id, SKU or handle. */
                 id: string;
@@ -5093,6 +5158,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5121,7 +5188,10 @@ export interface operations {
     getProductsIdVariantsVariantId: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description A product's number, id, SKU or handle. */
                 id: string;
@@ -5157,6 +5227,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5190,6 +5262,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5217,6 +5291,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5247,7 +5323,10 @@ export interface operations {
     getProductsIdVariantsVariantIdStock: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description A product's number, id, SKU or handle. */
                 id: string;
@@ -5283,6 +5362,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description A product's number, id, SKU or handle. */
@@ -5374,7 +5455,10 @@ export interface operations {
     getUsersId: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `ETag` of what the caller has; answered with 304 while it is still the same. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description The user's id, number or username. */
                 id: string;
@@ -5408,6 +5492,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id, number or username. */
@@ -5439,6 +5525,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id, number or username. */
@@ -5499,6 +5587,8 @@ export interface operations {
             header?: {
                 /** @description A call repeated with the same key acts once. */
                 "Idempotency-Key"?: string;
+                /** @description The `ETag` of what the change is meant for; refused with 412 when it is another by now. */
+                "If-Match"?: string;
             };
             path: {
                 /** @description The user's id, number or username. */

@@ -225,9 +225,17 @@ fn headers(step: &Step, operation: &Value) -> Vec<Value> {
     }
     for parameter in parameters(operation, "header") {
         let name = parameter["name"].as_str().unwrap_or_default();
-        if !step.headers.iter().any(|(given, _)| *given == name) && name == "Idempotency-Key" {
-            headers.push(json!({ "key": name, "value": "{{$guid}}", "description": parameter["description"] }));
+        if step.headers.iter().any(|(given, _)| *given == name) {
+            continue;
         }
+        // What may be sent, but changes the answer, is there to be switched on.
+        let is_key = name == "Idempotency-Key";
+        headers.push(json!({
+            "key": name,
+            "value": if is_key { "{{$guid}}" } else { "" },
+            "description": parameter["description"],
+            "disabled": !is_key,
+        }));
     }
     headers
 }
