@@ -118,6 +118,7 @@ fn tests(args: &Args, binaries: &Path) -> Result<Run> {
         let mut command = command;
         command
             .env("IRONMONGER_BIN", binary()?)
+            .env("IRONMONGER_XTASK", std::env::current_exe()?)
             .env("IRONMONGER_TEST_POSTGRES", &server.url)
             .env("IRONMONGER_SKIPS", &skips);
         if let Ok(data) = root().join("../shared/data").canonicalize() {
