@@ -8,6 +8,7 @@ use ironmonger::config::Config;
 use ironmonger::doctor;
 use serde_json::json;
 use serve::{Deps, Stop};
+use tempfile::TempDir;
 use testkit::Client;
 use testkit::shop::{ADMIN_EMAIL, ADMIN_PASSWORD};
 
@@ -20,6 +21,8 @@ pub struct Inside {
     pub visitor: Client,
     deps: Deps,
     running: tokio::task::JoinHandle<()>,
+    /// What is no database: the search index.
+    _data: TempDir,
 }
 
 impl Inside {
@@ -29,7 +32,10 @@ impl Inside {
     /// When it does not start.
     #[allow(clippy::disallowed_methods)] // The shop is what the test runs beside itself: nobody's detached work.
     pub async fn start(place: &Place, settings: &[(&str, &str)], seams: &Seams) -> Inside {
+        let data = tempfile::tempdir().expect("a folder for the shop");
+        let folder = data.path().display().to_string();
         let fixed = [
+            ("IRONMONGER_DATA", folder.as_str()),
             ("ADMIN_EMAIL", ADMIN_EMAIL),
             ("ADMIN_PASSWORD", ADMIN_PASSWORD),
             (
@@ -62,6 +68,7 @@ impl Inside {
             visitor: Client::connect(&url).await,
             deps,
             running,
+            _data: data,
         }
     }
 

@@ -14,7 +14,7 @@ const BELOW_SERVICES: &[&str] = &["base", "wire", "api", "store", "mail", "serve
 pub const SERVICES: &[&str] = &["gateway", "identity", "catalog", "cart", "orders", "payments", "events"];
 
 /// Crates that stand beside the product: they may use all of it, and `testkit`.
-const BESIDE: &[&str] = &["it", "bench", "strangers"];
+const BESIDE: &[&str] = &["it", "bench", "strangers", "fuzz"];
 
 /// What this crate may use of our own; `None` for a crate that the layering does not know.
 fn allowed(name: &str) -> Option<Vec<&'static str>> {
