@@ -25,7 +25,7 @@ pub use cards::{PICKS_MAX, cards, resolve};
 pub use categories::{add_category, category, change_category, remove_category, tags, tree};
 pub use drafts::{archive_kept, create_all, revise};
 pub use holds::{combiner, hold};
-pub use places::adopt;
+pub use places::{adopt, foreseen};
 pub use products::{Tagged, archive, change, create, find, list, read_many};
 pub use stock::{change_stock, ledger, put_stock, shift_stock, stock};
 pub use variants::{add_variant, change_variant, remove_variant, variant, variants};

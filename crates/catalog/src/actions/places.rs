@@ -102,6 +102,40 @@ pub(super) fn placed<'a>(
     Ok(answers)
 }
 
+/// The path of the category that a text names, without adding one that is missing or holding one that is there; else
+/// the reason why it names none. What a dry run asks in place of [`placed`].
+///
+/// # Errors
+/// The database's.
+pub fn foreseen(tx: &mut Tx<'_>, text: &str) -> Result<Result<String, Error>, store::Error> {
+    let mut found = match named(text) {
+        Err(detail) => return Ok(Err(Error::field("/category", detail))),
+        Ok(Named::Id(id)) => {
+            let one = rows::categories(tx, Categories::Ids(&[id]))?.pop();
+            let one = one.ok_or_else(|| Error::field("/category", format!("there is no category {id}")));
+            return Ok(one.map(|one| one.path));
+        }
+        Ok(Named::Path(path)) => {
+            let whole = path_of(&path);
+            let key = [path_key(&whole)];
+            let mut found = rows::categories(tx, Categories::Paths(&key))?;
+            if found.is_empty() && path.len() == 1 {
+                found = rows::categories(tx, Categories::Names(&key))?;
+            }
+            if found.is_empty() {
+                return Ok(Ok(whole));
+            }
+            found
+        }
+    };
+    Ok(match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only.path),
+        (last, _) => Err(Error::SeveralCategories(
+            found.into_iter().chain(last).map(|one| one.path).collect(),
+        )),
+    })
+}
+
 /// What of these paths, and of the paths to them, is in the tree; by folded path.
 fn known_paths<'a>(
     tx: &mut Tx<'_>,

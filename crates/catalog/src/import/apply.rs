@@ -9,10 +9,11 @@ use store::Tx;
 
 use super::change::{Side, difference, made};
 use super::entry::Entry;
+use super::jobs::refusal;
 use super::merge::{Merged, is_unchanged, merge};
 use super::read::{Item, Raw, Sorted};
 use crate::actions::{self, By};
-use crate::domain::Kept;
+use crate::domain::{Facts, Kept};
 use crate::store::{NewChange, NewRejected, Tally, Which};
 use crate::{Error, store as rows};
 
@@ -303,7 +304,7 @@ fn fates<'a>(
         })
         .collect();
     let kept = known(tx, currency, &entries)?;
-    let mut merged = Vec::with_capacity(items.len());
+    let (mut merged, mut places) = (Vec::with_capacity(items.len()), HashMap::new());
     for item in items {
         let Sorted::Product { entry, first, .. } = &item.found else {
             merged.push((item, None));
@@ -314,7 +315,14 @@ fn fates<'a>(
             merged.push((item, Some(Ok(None))));
             continue;
         }
-        let one = merge((**entry).clone(), kept, *first, stock);
+        let mut one = merge((**entry).clone(), kept, *first, stock);
+        let strange = match &mut one {
+            Ok(merged) if dry => foresee(tx, &mut merged.draft.facts, kept, &mut places)?,
+            _ => None,
+        };
+        if let Some(reason) = strange {
+            one = Err(Box::new(blame(entry, (None, reason))));
+        }
         merged.push((item, Some(one.map(|merged| Some((merged, kept))))));
     }
     let plans: Vec<(&Merged, Option<&Kept>)> = merged
@@ -345,6 +353,31 @@ fn fates<'a>(
         fates.push((item, fate));
     }
     Ok(fates)
+}
+
+/// Gives the category its path in the tree, as writing the product would; answers why it has none. `places` remembers
+/// what texts mean.
+fn foresee(
+    tx: &mut Tx<'_>,
+    facts: &mut Facts,
+    kept: Option<&Kept>,
+    places: &mut HashMap<String, Result<String, Error>>,
+) -> Result<Option<String>, store::Error> {
+    if kept.is_some_and(|kept| kept.facts.category == facts.category) {
+        return Ok(None);
+    }
+    if !places.contains_key(&facts.category) {
+        let place = actions::foreseen(tx, &facts.category)?;
+        places.insert(facts.category.clone(), place);
+    }
+    Ok(match places.get(&facts.category) {
+        Some(Err(error)) => Some(refusal(error).unwrap_or_else(|| error.to_string())),
+        Some(Ok(path)) => {
+            facts.category = path.clone();
+            None
+        }
+        None => None,
+    })
 }
 
 fn differs(merged: &Merged, kept: Option<&Kept>) -> bool {

@@ -163,14 +163,18 @@ async fn a_category_that_names_none_or_several_costs_its_row_only(desk: Desk) {
     }
     let rows =
         "Handle,Title,Type,Variant Price\na,A,Lamps,1\nb,B,home > lamps,1\nc,C,Home > > Lamps,1\nd,D,New > Deep,1\n";
+    let dry = "POST /products/import?dryRun=true";
+    let foreseen = desk.import_as(dry, rows).await;
     let report = desk.import(rows).await;
     assert_eq!(sums(&report), [2, 0, 0, 2], "{report:?}");
+    assert_eq!((sums(&foreseen), told(&foreseen)), (sums(&report), told(&report)));
     let told = told(&report);
     assert!(told[0].starts_with("2: several categories have this name"), "{told:?}");
     assert!(told[1].starts_with("4: Type: "), "{told:?}");
     assert_eq!(desk.read("b").await["categoryPath"], "Home > Lamps");
     assert_eq!(desk.read("d").await["categoryPath"], "New > Deep");
     // However it is spelled, it is the same place.
+    assert_eq!(sums(&desk.import_as(dry, rows).await), [0, 0, 2, 2]);
     assert_eq!(sums(&desk.import(rows).await), [0, 0, 2, 2]);
 }
 
