@@ -1,5 +1,6 @@
 //! A fresh shop with the sample catalogue, and a bash in which its pages' examples run.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -40,6 +41,7 @@ impl PageShop {
             .enumerate()
             .map(|(index, part)| (format!("IRONMONGER_PORTS_{}", part.to_uppercase()), at(index)))
             .collect();
+        settings.push(("IRONMONGER_LOG_ACCESS".to_owned(), "true".to_owned()));
         settings.push(("ADMIN_EMAIL".to_owned(), EMAIL.to_owned()));
         settings.push(("ADMIN_PASSWORD".to_owned(), PASSWORD.to_owned()));
         let gateway = PARTS
@@ -123,6 +125,20 @@ impl PageShop {
     pub(crate) fn failed(&self) -> String {
         let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         format!("bash: {}\nshop: {}", read("err"), read("log"))
+    }
+
+    /// Calls that were answered well so far, as the access log tells: method and route, such as `GET /products/{id}`.
+    pub(crate) fn called(&self) -> BTreeSet<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let value = |line: &str, name: &str| {
+            let rest = line.split_once(name)?.1.trim_start_matches('"');
+            rest.split(['"', ' ']).next().map(str::to_owned)
+        };
+        let lines = log
+            .lines()
+            .filter(|line| value(line, " status=").is_some_and(|status| status.starts_with('2')));
+        let calls = lines.filter_map(|line| Some(format!("{} {}", value(line, " method=")?, value(line, " path=")?)));
+        calls.collect()
     }
 
     fn said(&self, name: &str) -> PathBuf {
