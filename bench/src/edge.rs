@@ -15,8 +15,11 @@ use crate::shopper::{Errand, Shopper};
 const PRODUCTS: usize = 100;
 /// Addresses that ask in turn: eight times as many as are counted at once, so that each new one pushes another out.
 const ADDRESSES: u32 = 1 << 20;
-/// Lets the bench be a proxy, and say for whom it asks.
-const PROXY: (&str, &str) = ("IRONMONGER_WEB_TRUSTED_PROXIES", "127.0.0.1/32");
+/// Lets the bench be a proxy, and say for whom it asks; nobody but ourselves may ask more often than once a second.
+const SETTINGS: [(&str, &str); 2] = [
+    ("IRONMONGER_WEB_TRUSTED_PROXIES", "127.0.0.1/32"),
+    ("IRONMONGER_LIMITS_READS_PER_MINUTE", "60"),
+];
 
 impl Bench<'_> {
     /// The same calls with and without.
@@ -26,7 +29,7 @@ impl Bench<'_> {
     pub async fn edge(&mut self, engine: Engine) -> Result<()> {
         let name = engine.name();
         tell(format!("{name}: the edge"));
-        let mut shop = Shop::staffed(engine, &self.server, PRODUCTS, &[PROXY]).await?;
+        let mut shop = Shop::staffed(engine, &self.server, PRODUCTS, &SETTINGS).await?;
         let floor = self.floor_h(engine, CROWD).await?;
         let gateway = shop.address()?;
         let crowd = |at| {

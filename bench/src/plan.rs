@@ -114,7 +114,7 @@ impl Bench<'_> {
     pub fn add(&mut self, row: Row) {
         let cells = cells(&row);
         println!(
-            "{:9} {:26} {:>3}  {:>14}  {:>8} {:>8}  {:11} {:22} {}",
+            "{:9} {:32} {:>3}  {:>14}  {:>8} {:>8}  {:14} {:26} {}",
             cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6], cells[7], cells[8]
         );
         self.report.rows.push(row);
