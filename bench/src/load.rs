@@ -13,6 +13,9 @@ use crate::shopper::{Errand, Shopper};
 /// Failures in a row after which a shopper gives up: the shop is broken, and a figure would mean nothing.
 const FAILURES_MAX: u32 = 50;
 
+/// What a message shows of an errand: bodies may be long.
+const ERRAND_SHOWN: usize = 120;
+
 /// How long one measurement lasts.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
@@ -78,10 +81,11 @@ pub async fn run(shoppers: &mut Vec<Shopper>, errand: &Errand, span: Span) -> Re
         why: None,
     });
     let done = waits.len();
+    let what: String = format!("{errand:?}").chars().take(ERRAND_SHOWN).collect();
     if let Some(why) = why.filter(|_| failed >= done.max(u64::from(FAILURES_MAX))) {
-        bail!("{errand:?}: {failed} of {} failed, first: {why}", failed + done);
+        bail!("{what}: {failed} of {} failed, first: {why}", failed + done);
     } else if done == 0 {
-        bail!("{errand:?}: nothing was done within {:?}", span.counted);
+        bail!("{what}: nothing was done within {:?}", span.counted);
     }
     Ok(Round {
         rate: done as f64 / span.counted.as_secs_f64(),
