@@ -89,7 +89,9 @@ impl fmt::Display for Amount {
         let sign = if self.mantissa < 0 { "-" } else { "" };
         let digits = self.mantissa.unsigned_abs();
         let Some(unit) = 10u64.checked_pow(u32::from(self.scale)) else {
-            return write!(f, "{sign}{digits}e-{}", self.scale);
+            // More digits than 64 bits hold stand behind the point: the first of them are zeros.
+            let width = usize::from(self.scale);
+            return write!(f, "{sign}0.{digits:0width$}");
         };
         match self.scale {
             0 => write!(f, "{sign}{digits}"),
@@ -158,6 +160,20 @@ mod tests {
         assert_eq!(serde_json::to_string(&Amount::new(-5, 3)).unwrap(), "-0.005");
         let exact: Amount = serde_json::from_str("90071992547409.93").unwrap();
         assert_eq!(exact.to_string(), "90071992547409.93");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "0.00000090000000000000000",
+            "-0.0000000000000000000000000001",
+            "0.00000000000000000000",
+            "-1.5",
+            "7",
+        ] {
+            let amount: Amount = text.parse().expect(text);
+            assert_eq!(amount.to_string(), text);
+        }
     }
 
     #[test]
