@@ -309,12 +309,13 @@ async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Re
         cx.request_id().to_owned(),
         order.user != pay.user,
     );
-    app.db
+    let begun = app
+        .db
         .write(move |tx| {
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
             payable(&order)?;
             if order.is_being_paid() {
-                return Ok(()); // The other try comes to its end first: this one joins it.
+                return Ok(order.version); // The other try comes to its end first: this one joins it.
             }
             let before = tried(&order);
             let mut order = order
@@ -332,10 +333,14 @@ async fn pay_waiting(app: &Arc<App>, cx: &Cx, order: Order, pay: PayOrder) -> Re
                 };
                 bus::audit(tx, &by, &request_id, deed)?;
             }
-            Ok(())
+            Ok(order.version)
         })
         .await?;
-    let order = drive::run(app, cx, id).await?;
+    let mut order = drive::run(app, cx, id).await?;
+    if order.version == begun {
+        // Somebody drove it who had read it before this try was written, and left it as it was.
+        order = drive::run(app, cx, id).await?;
+    }
     match (order.status, &order.failure) {
         (OrderStatus::Pending, Some(failure)) if order.payment_status == PaymentStatus::Failed => {
             Err(Error::Declined(failure.clone()))
