@@ -129,7 +129,9 @@ async fn an_older_program_leaves_a_newer_database_alone() {
     let folder = folder();
     let data = data(&folder);
     succeeds(&run(&["migrate", "--data", &data], &[]));
-    assert!(succeeds(&run(&["migrate", "--data", &data], &[])).contains("orders: 1 migrations, up to date"));
+    let again = succeeds(&run(&["migrate", "--data", &data], &[]));
+    let of_orders = again.lines().find(|line| line.starts_with("orders: "));
+    assert!(of_orders.is_some_and(|line| line.ends_with("up to date")), "{again}");
     let db = Connection::open(Path::new(&data).join("orders.db")).expect("a database");
     let sql = "INSERT INTO orders_migration (part, version, name, checksum, at) VALUES ('service', 99, '0099_future', 'x', 0)";
     db.execute(sql, []).expect("a row");
