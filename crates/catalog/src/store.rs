@@ -18,6 +18,8 @@ mod variants;
 
 use store::{Dialect, Error, Tx};
 
+#[cfg(test)]
+pub use audit::ledger;
 pub use audit::{reservations as audited_reservations, stock_faults};
 pub use cards::{CardRow, Wanted, cards, former};
 pub use categories::{
@@ -25,6 +27,8 @@ pub use categories::{
     remove_category, save_categories, tree_version, with_children,
 };
 pub use exports::{Exported, exported, product_metadata, variant_metadata};
+#[cfg(test)]
+pub use imports::count_pieces;
 pub use imports::{
     ChangeRow, Changes, ImportRow, NewChange, NewRejected, Reached, TakenBack, Tally, advance, begin_anew, begin_undo,
     changes, claim, complete, count, drop_pieces, fail, forget_import, give_up, has_old_pieces, import, imports,
@@ -44,6 +48,8 @@ pub use products::{
 #[cfg(test)]
 pub use reservations::books;
 pub use reservations::{hold, load};
+#[cfg(test)]
+pub use search::rename_table;
 pub use search::{availability, category_keys, living, living_after, living_count, of_category};
 pub use shelves::{Change, Stocked, adjust, movements, received, reset, shelf};
 pub use variants::{NewVariantRow, archive as archive_variants, insert as insert_variants, save as save_variants};

@@ -48,8 +48,8 @@ pub use error::{Error, OpenError};
 pub use migrate::Migration;
 pub use once::{Answered, Once, keep, recall, seen, seen_all, sweep_once};
 pub use outbox::{
-    Dead, Outgoing, SWEEP_MAX, Stored, bury, cursor, dead, dead_letter, lease, move_cursor, outbox_after, outbox_last, release,
-    rewind_cursor, sweep_outbox, unbury,
+    Dead, Outgoing, SWEEP_MAX, Stored, bury, cursor, dead, dead_letter, lease, move_cursor, outbox_after, outbox_last,
+    release, rewind_cursor, sweep_outbox, unbury,
 };
 pub use rows::{RowColumn, Rows};
 pub use settings::{Dialect, Engine, Settings};

@@ -68,3 +68,15 @@ pub fn stock_faults(tx: &mut Tx<'_>, limit: u32) -> Result<Vec<StockFault>, Erro
         })
     })
 }
+
+/// Every movement of the ledger as who, what and how much, in the order of SKUs.
+#[cfg(test)]
+pub fn ledger(tx: &mut Tx<'_>) -> Result<Vec<String>, Error> {
+    let sql = "SELECT v.sku, m.version, m.reason, m.on_hand_change, m.on_hand, m.actor FROM catalog_movement m
+        JOIN catalog_variant v ON v.id = m.variant_id ORDER BY v.sku, m.version";
+    tx.all(sql, &[], |row| {
+        let (sku, reason, actor): (String, String, String) = (row.get(0)?, row.get(2)?, row.get(5)?);
+        let (version, change, left): (i64, i64, i64) = (row.get(1)?, row.get(3)?, row.get(4)?);
+        Ok(format!("{sku} {version} {reason} {change} {left} {actor}"))
+    })
+}

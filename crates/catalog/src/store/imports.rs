@@ -461,3 +461,9 @@ pub fn forget_import(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {
     }
     tx.run("DELETE FROM catalog_import WHERE id = $1", &args![id]).map(drop)
 }
+
+/// How many pieces of files are kept.
+#[cfg(test)]
+pub fn count_pieces(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    tx.one("SELECT COUNT(*) FROM catalog_import_piece", &[], |row| row.get(0))
+}

@@ -91,3 +91,9 @@ pub fn of_category(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
+
+/// Renames a table, so that what reads it fails until it is named back.
+#[cfg(test)]
+pub fn rename_table(tx: &mut Tx<'_>, from: &str, to: &str) -> Result<u64, Error> {
+    tx.run(&format!("ALTER TABLE {from} RENAME TO {to}"), &[])
+}

@@ -14,15 +14,7 @@ use crate::store as rows;
 
 /// Every movement of the ledger as who, what and how much, in the order of SKUs.
 pub(super) async fn ledger(desk: &Desk) -> Vec<String> {
-    let sql = "SELECT v.sku, m.version, m.reason, m.on_hand_change, m.on_hand, m.actor FROM catalog_movement m
-        JOIN catalog_variant v ON v.id = m.variant_id ORDER BY v.sku, m.version";
-    let read = desk.db.read(move |tx| {
-        tx.all(sql, &[], |row| {
-            let (sku, reason, actor): (String, String, String) = (row.get(0)?, row.get(2)?, row.get(5)?);
-            let (version, change, left): (i64, i64, i64) = (row.get(1)?, row.get(3)?, row.get(4)?);
-            Ok(format!("{sku} {version} {reason} {change} {left} {actor}"))
-        })
-    });
+    let read = desk.db.read(rows::ledger);
     let ledger: Result<_, ::store::Error> = read.await;
     ledger.expect("the ledger")
 }
@@ -269,7 +261,7 @@ async fn a_killed_import_ends_as_if_it_had_run_once(desk: Desk) {
     assert_eq!(ledger(&desk).await, ledger(&other).await);
     let pieces: i64 = desk
         .db
-        .read(|tx| tx.one("SELECT COUNT(*) FROM catalog_import_piece", &[], |row| row.get(0)))
+        .read(rows::count_pieces)
         .await
         .map_err(|fault: ::store::Error| fault)
         .expect("a count");

@@ -113,8 +113,7 @@ async fn numbers(search: &Search, text: &str) -> Vec<i64> {
 
 /// Renames a table, so that products cannot be read whole for a while.
 async fn rename(desk: &Desk, from: &'static str, to: &'static str) {
-    let sql = format!("ALTER TABLE {from} RENAME TO {to}");
-    let done: Result<_, store::Error> = desk.db.write(move |tx| tx.run(&sql, &[])).await;
+    let done: Result<_, store::Error> = desk.db.write(move |tx| crate::store::rename_table(tx, from, to)).await;
     done.unwrap();
 }
 
