@@ -187,7 +187,7 @@ fn keep(reader: &str, found: &Path, corpus: &Path) -> Result<()> {
     fs::create_dir_all(&least)?;
     let merged = program(reader)
         .args(["-set_cover_merge=1", "-rss_limit_mb=4096"])
-        .args([&least, found, &corpus.to_path_buf()])
+        .args([least.as_path(), found, corpus])
         .output()?;
     ensure!(merged.status.success(), "{reader} cannot make its corpus small");
     let kept = files(corpus)?.len();
