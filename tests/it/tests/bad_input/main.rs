@@ -14,13 +14,14 @@ use stage::Stage;
 
 async fn all(engine: Engine) {
     let stage = Stage::start(engine).await;
+    // While nothing bears a name of those.
+    addresses::names(&stage).await;
     bodies::bodies(&stage).await;
     bodies::fields(&stage).await;
     bodies::texts(&stage).await;
     bodies::texts_stay_what_they_are(&stage).await;
     bodies::files(&stage).await;
     bodies::webhooks(&stage).await;
-    addresses::names(&stage).await;
     addresses::parameters(&stage).await;
     addresses::lines(&stage).await;
     numbers::numbers(&stage).await;

@@ -3,6 +3,7 @@
 use http::Method;
 use it::text;
 use serde_json::{Map, Value, json};
+use testkit::shop::PASSWORD;
 use testkit::{Answer, Call, Client, Engine, Shape, Shop};
 
 /// Texts that have hurt other programs: SQL, HTML, templates, paths, other scripts, invisible and 4-byte characters.
@@ -52,6 +53,9 @@ pub struct Stage {
     pub user: String,
     pub product: Value,
     pub order: String,
+    category: String,
+    key: String,
+    import: String,
 }
 
 impl Stage {
@@ -62,13 +66,26 @@ impl Stage {
         let mallory = shop.customer("mallory").await;
         let user = text(&it::profile(&mallory).await, "id").to_owned();
         let order = text(&mallory.buy(&product, 1).await, "orderId").to_owned();
+        let category = shop
+            .admin
+            .post("/api/categories", json!({ "name": "Tools" }))
+            .send()
+            .await;
+        let key = json!({ "name": "machine", "permissions": ["orders:read"] });
+        let key = shop.admin.post("/api/keys", key).send().await.is(201);
+        let file = shop.admin.call(Method::POST, "/api/products/import");
+        let csv = "Handle,Title,Variant Price\nrasp,Rasp,3\n";
+        let import = file.body("text/csv", csv).send().await.is(200);
         Stage {
-            shop,
             document,
             mallory,
             user,
             product,
             order,
+            category: text(&category.is(201), "id").to_owned(),
+            key: text(&key, "id").to_owned(),
+            import: text(&import, "id").to_owned(),
+            shop,
         }
     }
 
@@ -82,8 +99,11 @@ impl Stage {
     /// An address with its parameters filled in.
     pub fn address(&self, path: &str) -> String {
         let id = match path.split('/').nth(2) {
+            Some("products") if path.contains("/import/") => &self.import,
             Some("products") => text(&self.product, "id"),
             Some("users") => &self.user,
+            Some("categories") => &self.category,
+            Some("keys") => &self.key,
             _ => &self.order,
         };
         let variant = text(&self.product["variants"][0], "id");
@@ -97,26 +117,36 @@ impl Stage {
     /// Somebody who may make the call, and a body that it takes.
     pub async fn actor(&self, id: &str, rights: &str) -> (Client, Value) {
         let product = &self.product["id"];
-        let account = json!({ "username": self.shop.name("victim"), "password": "password1" });
+        let account = json!({ "username": self.shop.name("victim"), "password": PASSWORD });
         let good = match id {
             "postProducts" => json!({ "name": "Thing", "price": 1 }),
             "putProductsId" | "patchProductsId" => json!({ "vendor": "Smith" }),
             "postProductsBulk" => json!({ "ids": [product] }),
             "putCartItemsItem" => json!({ "quantity": 1 }),
             "putOrdersIdStatus" => json!({ "status": "confirmed" }),
+            "postCategories" | "putCategoriesId" | "patchCategoriesId" => json!({ "name": "Tools" }),
+            "postProductsIdVariants" => json!({ "options": { "Size": "S" } }),
+            "putProductsIdVariantsVariantId" | "patchProductsIdVariantsVariantId" => json!({ "barcode": "1" }),
+            "postKeys" => json!({ "name": "machine", "permissions": ["orders:read"] }),
+            "putUsersIdRole" => json!({ "role": "customer" }),
+            "postUsersIdPassword" => json!({ "currentPassword": PASSWORD, "newPassword": PASSWORD }),
+            "postAuthPasswordForgot" => json!({ "email": "ada@example.com" }),
+            "postAuthPasswordReset" => json!({ "token": "none", "newPassword": PASSWORD }),
+            "postDevEncrypt" => json!({ "payload": "plain" }),
+            "postDevDecrypt" => json!({ "encrypted": "00" }),
             "postPaymentsProcess" => json!({ "orderId": self.order }),
             "postPaymentsIdRefund" => json!({ "amount": 0.01 }),
             "postAuthRegister" | "postAuthLogin" => account,
             "postAuthRefresh" => json!({ "refreshToken": "none" }),
             "postOrders" => json!({ "items": [{ "productId": product }], "paymentMethod": "cash_on_delivery" }),
-            "postAuthLogout" | "postAuthGuest" | "putOrdersIdCancel" | "postOrdersIdCancel" => json!({}),
             "putUsersId" | "patchUsersId" => json!({ "phone": "1" }),
             id if id.contains("Stock") => json!({ "quantity": 1 }),
-            _ => json!({ "productId": product }),
+            "postCart" | "postCartCartAdd" | "postCartCartRemove" => json!({ "productId": product }),
+            _ => json!({}),
         };
         let who = match rights {
             _ if id == "postAuthLogout" => self.shop.customer("leaver").await,
-            "Staff" | "StaffOrService" => self.shop.admin.clone(),
+            "Staff" | "StaffOrService" | "Admin" => self.shop.admin.clone(),
             "Anyone" => self.shop.visitor.clone(),
             _ => self.mallory.clone(),
         };
