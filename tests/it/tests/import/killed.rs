@@ -19,7 +19,7 @@ async fn whole(shop: &Shop) -> (String, Vec<Value>) {
 
 /// An import whose process is killed half-way, and one that nobody disturbed.
 async fn killed(engine: Engine) {
-    let count = 8_000;
+    let count = 3_000;
     let mut csv = Vec::new();
     std::io::copy(&mut ProductFile::of(count), &mut csv).expect("memory");
     let folder = tempfile::tempdir().expect("a folder");
