@@ -8,7 +8,7 @@
 //! Always holds: an event is in the log once, however often it is delivered, since its id is the key; what is in
 //! the log is never changed, and the audit log cannot be: the database refuses. Events are listed in the order of their
 //! time, which is that of their sources' clocks: one whose delivery was held up stands where it belongs, not where it
-//! arrived. Who follows the log ([`stream`]) gets them in the order of arrival, `seq`, so that none is missed and none
+//! arrived. Who follows the log (`stream`) gets them in the order of arrival, `seq`, so that none is missed and none
 //! told twice.
 //!
 //! Who may read the log: staff with `settings:read`, and services. In development, where the shop is bound to the

@@ -28,7 +28,7 @@ mod lists {
     use super::{every_filter_finds_what_a_look_at_all_finds, lists_walk_along_an_index};
 }
 
-mod desk {
+mod clerks {
     testkit::on_both! {
         crate::tests::neighbours::Street::on;
         staff_need_the_permission_and_leave_a_record
@@ -154,7 +154,7 @@ async fn place_at(db: &Db, placing: crate::domain::Placing, now: Time) -> Order 
 async fn lists_walk_along_an_index(db: Db) {
     place_all(&db, (0..200).map(|_| placing(user(), None, None)).collect()).await;
     // Enough of them that a plan matters, most of them delivered, as in a shop that is some years old.
-    let filled = db.write::<_, Error, _>(|tx| store::multiply(tx)).await;
+    let filled = db.write::<_, Error, _>(store::multiply).await;
     assert!(filled.expect("many orders") > 30_000);
     let after = Some(base::Ids::random().next(NOW));
     let filters = [
