@@ -16,7 +16,7 @@
 //! single lines does not, and the end of the order then subtracts what is still there of what was ordered.
 //!
 //! A line remembers what it was when its buyer last acted on it, and tells what has changed since. A cart that nobody
-//! changes, visits or orders for long is forgotten, never one that is just being ordered: see [`actions::contents`].
+//! changes, visits or orders for long is forgotten, never one that is just being ordered: see `actions::contents`.
 
 mod actions;
 mod domain;

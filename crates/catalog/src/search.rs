@@ -6,7 +6,7 @@
 //! version, of another database, or too far behind is made anew.
 //!
 //! Always holds: which products are found, in which order and with which counts depends on the products and the search
-//! alone (see [`ranking`]); what is shown of a product comes from the database, never from the index; the index may be
+//! alone (see `ranking`); what is shown of a product comes from the database, never from the index; the index may be
 //! behind by what was committed in the last moments.
 
 mod asked;

@@ -2,7 +2,7 @@
 //!
 //! Owns the tables `orders_order`, `orders_joined`, `orders_line`, `orders_change`, `orders_fulfilment` and `orders_mail`. Tells
 //! `OrderCreated`, `OrderConfirmed`, `OrderFailed`, `OrderCancelled`, `OrderShipped`, `OrderDelivered`; listens to payments, and
-//! to itself for mails to buyers ([`actions::note_mails`]).
+//! to itself for mails to buyers (`actions::note_mails`).
 //!
 //! What always holds: a generation of a cart, and a caller's key, become at most one order that lives; an order
 //! that was acknowledged is never lost; every order comes to rest (confirmed, failed or cancelled) by itself.

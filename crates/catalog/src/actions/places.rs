@@ -103,7 +103,7 @@ pub(super) fn placed<'a>(
 }
 
 /// The path of the category that a text names, without adding one that is missing or holding one that is there; else
-/// the reason why it names none. What a dry run asks in place of [`placed`].
+/// the reason why it names none. What a dry run asks in place of `placed`.
 ///
 /// # Errors
 /// The database's.

@@ -24,7 +24,7 @@ const WEAK: [&str; 47] = [
 /// A search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Its words, each once, at most [`WORDS_MAX`].
+    /// Its words, each once, at most `WORDS_MAX`.
     pub words: Vec<Word>,
     /// All its words in their order, as a name would have them.
     pub whole: String,
