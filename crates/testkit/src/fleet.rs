@@ -39,7 +39,9 @@ impl Fleet {
             common.push(("IRONMONGER_DATABASE_URL".into(), database.into()));
         }
         let gateway = url(&ports, "gateway");
-        let filled = env.iter().map(|(name, value)| (name.to_string(), value.replace("{gateway}", &gateway)));
+        let filled = env
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.replace("{gateway}", &gateway)));
         common.extend(filled);
         let options = |services: &[&str], env: Vec<(String, String)>| Options {
             data: data.clone(),

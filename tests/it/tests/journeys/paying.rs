@@ -118,7 +118,11 @@ pub async fn cash_on_delivery(shop: &Shop) {
     counts(&shop.stock(&product).await, [4, 0, 4]);
     let paid = payment(&emil, &placed["orderId"]).await;
     assert_eq!(
-        (text(&paid, "status"), text(&paid, "paymentMethod"), cents(&paid["captured"])),
+        (
+            text(&paid, "status"),
+            text(&paid, "paymentMethod"),
+            cents(&paid["captured"])
+        ),
         ("pending", "cash_on_delivery", 0)
     );
     let cancelled = emil
