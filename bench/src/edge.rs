@@ -22,7 +22,7 @@ const SETTINGS: [(&str, &str); 2] = [
 ];
 
 impl Bench<'_> {
-    /// The same calls with and without.
+    /// The same calls with and without, a round of each in turn.
     ///
     /// # Errors
     /// The shop's or the load's.
@@ -41,63 +41,43 @@ impl Bench<'_> {
 
         let path = format!("/api/products/{}", shop.catalogue.products[0]);
         let read = Errand::Get(path.clone());
-        let (one, many) = (
-            Errand::ReadFrom(path.clone(), 1),
-            Errand::ReadFrom(path.clone(), ADDRESSES),
-        );
-        let bare = self
-            .rate(engine, "read at the service's port", &mut within, &read)
-            .await?;
-        self.add(bare.1.over("H", floor.rate));
-        let gate = self
-            .rate(engine, "read through the gateway", &mut through, &read)
-            .await?;
-        self.add(gate.1.over("port", bare.0.rate));
-        let counted = self
-            .rate(engine, "read, a million addresses", &mut through, &many)
-            .await?;
-        self.add(counted.1.over("gateway", gate.0.rate));
-        let refused = self
-            .rate(engine, "read, one address: refused", &mut through, &one)
-            .await?;
-        self.add(refused.1.over("H", floor.rate));
+        let one = Errand::ReadFrom(path.clone(), 1);
+        let many = Errand::ReadFrom(path.clone(), ADDRESSES);
+        let mut rounds = [const { Vec::new() }; 4];
+        for _ in 0..self.options.rounds() {
+            rounds[0].push(load::run(&mut within, &read, self.options.span()).await?);
+            for (errand, rounds) in [&read, &many, &one].into_iter().zip(&mut rounds[1..]) {
+                rounds.push(load::run(&mut through, errand, self.options.span()).await?);
+            }
+        }
         refusal(&mut Connection::to(gateway), &path).await?;
+        let [bare, gate, counted, refused] = rounds.map(|rounds| Summary::of(&rounds));
+        let row = |what: &str, summary: &Summary| Row::rate(name, what, CROWD, summary);
+        self.add(row("read at the service's port", &bare).over("H", floor.rate));
+        self.add(row("read through the gateway", &gate).over("port", bare.rate));
+        self.add(row("read, a million addresses", &counted).over("gateway", gate.rate));
+        self.add(row("read, one address: refused", &refused).over("H", floor.rate));
 
         for (count, what) in [(1, "read of 1 by POST"), (PRODUCTS, "read of 100 by POST")] {
             let plain = serde_json::json!({ "ids": shop.catalogue.products[..count] }).to_string();
             let sealed = sealed(&mut Connection::to(gateway), &plain).await?;
-            let path = || "/api/products/bulk".to_owned();
-            let open = Errand::Send(path(), Rc::from(plain));
-            let open = self.rate(engine, what, &mut through, &open).await?;
-            self.add(open.1);
-            let errand = Errand::Send(path(), Rc::from(sealed));
-            let (summary, row) = self
-                .rate(engine, &format!("{what}, encrypted"), &mut through, &errand)
-                .await?;
+            let errands = [plain, sealed].map(|body| Errand::Send("/api/products/bulk".to_owned(), Rc::from(body)));
+            let mut rounds = [const { Vec::new() }; 2];
+            for _ in 0..self.options.rounds() {
+                for (errand, rounds) in errands.iter().zip(&mut rounds) {
+                    rounds.push(load::run(&mut through, errand, self.options.span()).await?);
+                }
+            }
+            let [plain, sealed] = rounds.map(|rounds| Summary::of(&rounds));
+            self.add(row(what, &plain));
             // With the processor busy, what a call costs is what keeps the next one waiting.
-            let cores = self.cores() as f64;
-            let more = cores * (1e6 / summary.rate - 1e6 / open.0.rate);
-            let row = row.over("plain", open.0.rate);
+            let more = self.cores() as f64 * (1e6 / sealed.rate - 1e6 / plain.rate);
+            let row = row(&format!("{what}, encrypted"), &sealed).over("plain", plain.rate);
             self.add(row.noted(format!("{more:.0} µs of processor more a call")));
         }
         drop((within, through));
         shop.fleet.terminate().await;
         shop.clear(&self.server).await
-    }
-
-    async fn rate(
-        &self,
-        engine: Engine,
-        what: &str,
-        crowd: &mut Vec<Shopper>,
-        errand: &Errand,
-    ) -> Result<(Summary, Row)> {
-        let mut rounds = Vec::new();
-        for _ in 0..self.options.rounds() {
-            rounds.push(load::run(crowd, errand, self.options.span()).await?);
-        }
-        let summary = Summary::of(&rounds);
-        Ok((summary, Row::rate(engine.name(), what, crowd.len(), &summary)))
     }
 }
 

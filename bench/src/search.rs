@@ -7,7 +7,7 @@ use testkit::fleet::Shape;
 
 use crate::figures::{Aim, Row, Summary, grouped};
 use crate::load;
-use crate::machine::resident_mib;
+use crate::machine::{cpu_seconds, resident_mib};
 use crate::plan::{Bench, PRODUCTS, PRODUCTS_MANY, tell};
 use crate::shop::{Engine, Shop};
 use crate::shopper::Errand;
@@ -44,14 +44,22 @@ impl Bench<'_> {
         }
         for (errand, what) in [(Errand::Search, "search"), (Errand::Facets, "facets")] {
             let mut rounds = Vec::new();
+            let (before, process) = (cpu_seconds(shop.process()), shop.process());
             for _ in 0..self.options.rounds() {
                 rounds.push(load::run(&mut shoppers, &errand, self.options.span()).await?);
             }
             let summary = Summary::of(&rounds);
+            // Of all that was asked, also while it warmed up, at the rate that was counted.
+            let span = self.options.span();
+            let asked = summary.rate * (span.warm_up + span.counted).as_secs_f64() * rounds.len() as f64;
+            let each = (cpu_seconds(process) - before) * 1e6 / asked;
             let mut row = Row::rate(name, format!("{what}, p99, {count}"), SEARCHERS, &summary);
             (row.value, row.unit) = (summary.p99_ms, "ms");
             let row = row
-                .noted(format!("at {}/s", grouped(summary.rate)))
+                .noted(format!(
+                    "at {}/s; {each:.0} µs of processor each",
+                    grouped(summary.rate)
+                ))
                 .over("H", floor.p99_ms);
             self.add(match errand {
                 Errand::Search => row.aims(Aim::AtMost(SEARCH_P99_MS)),
