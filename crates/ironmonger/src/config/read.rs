@@ -10,12 +10,13 @@ use toml::{Table, Value};
 use super::{ALIASES, Config, DEFAULT, Mistakes, Origin, SERVICES};
 
 /// Variables that are ours but no settings: the suite's own.
-const NOT_SETTINGS: [&str; 5] = [
+const NOT_SETTINGS: [&str; 6] = [
     "IRONMONGER_BIN",
     "IRONMONGER_LONG",
     "IRONMONGER_SKIPS",
     "IRONMONGER_SHARED_DATA",
     "IRONMONGER_TEST_POSTGRES",
+    "IRONMONGER_XTASK",
 ];
 /// The shortest shared secret, as RFC 7518 §3.2 wants it for HS256.
 const SECRET_MIN: usize = 32;
