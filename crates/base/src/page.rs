@@ -1,7 +1,5 @@
 //! Pages of lists: a size, and an opaque place to go on from.
 
-use std::fmt::Write as _;
-
 /// Rows of a page when the caller names no number.
 pub const PAGE_DEFAULT: u32 = 20;
 /// The most rows of a page: what a person can look at, and what keeps a read short.
@@ -42,12 +40,7 @@ impl Cursor {
     /// The text for the wire: hexadecimal, so that it needs no escaping in an address.
     pub fn encode(&self) -> String {
         let joined = self.0.join("\u{1f}");
-        joined
-            .bytes()
-            .fold(String::with_capacity(joined.len() * 2), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        crate::hex(joined.as_bytes())
     }
 
     /// Reads what [`Cursor::encode`] wrote.

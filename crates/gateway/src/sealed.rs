@@ -66,7 +66,7 @@ impl SealKeys {
         sealed.extend_from_slice(&cipher.encrypt_padded_vec::<Pkcs7>(text));
         let tag = self.tag(&sealed).finalize().into_bytes();
         sealed.extend_from_slice(&tag);
-        hex(&sealed)
+        base::hex(&sealed)
     }
 
     /// The text that was sealed.
@@ -98,15 +98,6 @@ impl std::fmt::Debug for SealKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SealKeys")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -151,7 +142,7 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
-                assert_eq!(keys.open(&hex(&changed)), Err(NotOurs), "byte {at}, bit {bit}");
+                assert_eq!(keys.open(&base::hex(&changed)), Err(NotOurs), "byte {at}, bit {bit}");
             }
         }
         for length in 0..SEALED.len() {
@@ -168,7 +159,7 @@ mod tests {
         let keys = SealKeys::new(SECRET);
         let signed = |body: &[u8]| {
             let tag = keys.tag(body).finalize().into_bytes();
-            hex(&[body, &tag].concat())
+            base::hex(&[body, &tag].concat())
         };
         for body in [&[][..], &[1], &[1; 17], &[1; 20], &[1; 33], &[2; 33]] {
             assert_eq!(keys.open(&signed(body)), Err(NotOurs), "{body:?}");

@@ -171,7 +171,7 @@ fn kept_secrets(folder: &Path) -> Result<Table> {
     for name in missing {
         let mut bytes = [0u8; 32];
         Ids::random().fill(&mut bytes);
-        let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = base::hex(&bytes);
         text.push_str(&format!("{name} = \"{secret}\"\n"));
     }
     let new = folder.join(format!("{SECRETS}.new"));

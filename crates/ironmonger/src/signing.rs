@@ -175,7 +175,7 @@ pub fn rotate(config: &Config, ids: &Ids, now: Time, drop_former: bool) -> Resul
     let newest = file.keys.iter().map(|key| key.signs_from).max();
     let base = Kept {
         kid: base.kid(),
-        seed: hex(&base_seed),
+        seed: base::hex(&base_seed),
         signs_from: newest.map_or(0, |newest| newest.saturating_add(1)),
         ends: None,
     };
@@ -206,7 +206,7 @@ pub fn rotate(config: &Config, ids: &Ids, now: Time, drop_former: bool) -> Resul
     let kid = Secret::Ed25519(made).kid();
     file.keys.push(Kept {
         kid: kid.clone(),
-        seed: hex(&made),
+        seed: base::hex(&made),
         signs_from: from.seconds(),
         ends: None,
     });
@@ -222,7 +222,7 @@ pub fn rotate(config: &Config, ids: &Ids, now: Time, drop_former: bool) -> Resul
 pub fn fresh(ids: &Ids) -> String {
     let mut made = [0u8; 32];
     ids.fill(&mut made);
-    hex(&made)
+    base::hex(&made)
 }
 
 /// A task that takes rotated keys into use.
@@ -261,10 +261,6 @@ pub fn seed(hex: &str) -> Option<[u8; 32]> {
         .filter_map(|pair| Some((pair.first()? * 16 + pair.get(1)?) as u8))
         .collect();
     (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn seconds(seconds: i64) -> Time {

@@ -143,7 +143,7 @@ fn fingerprint(path: &str, query: Option<&str>, body: &[u8]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&hash.finalize())
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {

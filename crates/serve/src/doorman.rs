@@ -131,7 +131,7 @@ impl Doorman {
 /// By what an API key is known where it is kept: SHA-256 in hexadecimal digits. A key is random and long, so that
 /// nothing slower is needed.
 pub fn digest_of(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&Sha256::digest(key))
 }
 
 fn refused(fault: TokenFault) -> Problem {

@@ -7,12 +7,10 @@ use api::catalog::{Category, CategoryQuery, ChangeCategory, NewCategory, Tag, Ta
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::Uri;
-use serve::{
-    CatalogWrite, Created, In, Known, May, Path, Query, Reply, Rights, Route, Routes, Write, listed, not_modified, page,
-};
+use serve::{CatalogWrite, Created, In, Known, May, Path, Query, Reply, Rights, Route, Routes, Write, listed, page};
 use wire::Problem;
 
-use super::kept::tag_of;
+use super::kept::fresh_or;
 use crate::App;
 use crate::actions::{self, By};
 
@@ -130,13 +128,6 @@ async fn read(State(app): State<Arc<App>>, Path(id): Path<String>, known: Known)
     };
     let key = format!("category {id}");
     Ok(fresh_or(app.kept.or_make(&app.db, &key, make).await?, &known))
-}
-
-fn fresh_or(shown: Response, known: &Known) -> Response {
-    match tag_of(&shown).filter(|tag| known.is_fresh(tag)) {
-        Some(tag) => not_modified(tag),
-        None => shown,
-    }
 }
 
 async fn create(

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serve::{Known, not_modified};
 use store::Db;
 use wire::Problem;
 
@@ -111,8 +112,16 @@ impl Answer {
     }
 }
 
+/// The answer, or 304 for a caller whose copy is the same.
+pub fn fresh_or(shown: Response, known: &Known) -> Response {
+    match tag_of(&shown).filter(|tag| known.is_fresh(tag)) {
+        Some(tag) => not_modified(tag),
+        None => shown,
+    }
+}
+
 /// The tag of an answer.
-pub fn tag_of(response: &Response) -> Option<&str> {
+fn tag_of(response: &Response) -> Option<&str> {
     response
         .headers()
         .get(header::ETAG)

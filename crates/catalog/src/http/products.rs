@@ -12,11 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serve::{
     BULK_BODY_MAX, CatalogWrite, Created, In, Json, Known, Many, May, MaybeUser, Path, Query, Reply, Rights, Route,
-    Routes, Who, Write, listed, listed_page, not_modified, page,
+    Routes, Who, Write, listed, listed_page, page,
 };
 use wire::Problem;
 
-use super::kept::tag_of;
+use super::kept::fresh_or;
 use super::search;
 use crate::App;
 use crate::actions::{self, By};
@@ -236,10 +236,7 @@ async fn read(
         // No list's address begins like this, whatever the id holds.
         false => app.kept.or_make(&app.db, &format!("product {id}"), make).await,
     }?;
-    Ok(match tag_of(&shown).filter(|tag| known.is_fresh(tag)) {
-        Some(tag) => not_modified(tag),
-        None => shown,
-    })
+    Ok(fresh_or(shown, &known))
 }
 
 async fn create(

@@ -164,7 +164,7 @@ fn differing(before: Option<&Map<String, Value>>, after: Map<String, Value>) -> 
 fn print(side: &Side<'_>) -> String {
     let variants: Vec<_> = side.variants.iter().map(|(_, facts, _)| of_variant(facts, 0)).collect();
     let digest = Sha256::digest(json!([of_product(side.facts), variants]).to_string());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    base::hex(&digest)
 }
 
 // The fields of both, by the names that they have in the shop's JSON. Whoever adds one is made to say here what

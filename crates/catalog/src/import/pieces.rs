@@ -28,10 +28,7 @@ pub(super) fn code(waiting: &[u8], last: bool) -> (&'static str, String, usize) 
         Ok(text) if whole > 0 && waiting.len() - whole < LETTER_MAX && !text.contains('\0') => {
             ("text", text.to_owned(), whole)
         }
-        _ => {
-            let digits = waiting.iter().map(|byte| format!("{byte:02x}")).collect();
-            ("hex", digits, waiting.len())
-        }
+        _ => ("hex", base::hex(waiting), waiting.len()),
     }
 }
 

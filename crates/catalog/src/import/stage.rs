@@ -75,7 +75,7 @@ impl Jobs {
         while !waiting.is_empty() {
             self.put_piece(id, &mut place, &mut waiting, true).await?;
         }
-        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(base::hex(&digest.finalize()))
     }
 
     async fn put_piece(&self, id: ImportId, place: &mut i64, waiting: &mut Vec<u8>, last: bool) -> Result<(), Error> {
