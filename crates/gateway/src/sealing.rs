@@ -17,8 +17,10 @@ use wire::Problem;
 
 use crate::sealed::SealKeys;
 
-/// The field's name, as it must be written.
-const FIELD: &[u8] = b"\"encrypted\"";
+/// How a sealed body begins, but for blanks before the brace and before the field's name.
+const OPENING: &[u8] = b"{\"encrypted\"";
+/// How much is looked at: a body that has not come to its first name by then is taken for a plain one.
+const LOOKED_AT_MAX: usize = 1 << 10;
 const USAGE: &str = "Send {\"encrypted\": \"…\"} as the whole body of any call that takes JSON, with \
     Content-Type: application/json. It is opened before the call is read.";
 
@@ -38,21 +40,25 @@ pub(crate) async fn opened(keys: &SealKeys, request: Request) -> Result<Request,
         return Ok(request);
     }
     let (parts, mut body) = request.into_parts();
-    let mut first = Vec::new();
+    let (mut first, mut beginning) = (Vec::new(), Beginning::default());
     // Usually one frame is all, and its first bytes decide.
-    while looks(&first) == Looks::Undecided {
+    while beginning.looks == Looks::Undecided {
         match body.frame().await {
-            Some(Ok(frame)) => first.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Some(Ok(frame)) => {
+                let bytes = frame.into_data().unwrap_or_default();
+                beginning.goes_on(&bytes);
+                // HTTP/2 knows empty frames, which would cost memory and bring nothing.
+                if !bytes.is_empty() {
+                    first.push(Ok(bytes));
+                }
+            }
             Some(Err(_)) => return Err(broke_off()),
             None => break,
         }
-        if first.len() > BODY_MAX {
-            return Err(serve::too_large());
-        }
     }
-    let whole = stream::iter([Ok(Bytes::from(first.clone()))]).chain(body.into_data_stream());
+    let whole = stream::iter(first).chain(body.into_data_stream());
     let body = Body::from_stream(whole);
-    if looks(&first) != Looks::Sealed {
+    if beginning.looks != Looks::Sealed {
         return Ok(Request::from_parts(parts, body));
     }
     let bytes = serve::bytes_of(Request::from_parts(parts.clone(), body)).await?;
@@ -65,10 +71,11 @@ pub(crate) async fn opened(keys: &SealKeys, request: Request) -> Result<Request,
     if text.len() > BODY_MAX {
         return Err(serve::too_large());
     }
-    let mut request = Request::from_parts(parts, Body::from(text.clone()));
+    let length = HeaderValue::from(text.len());
+    let mut request = Request::from_parts(parts, Body::from(text));
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+    headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(request)
 }
@@ -83,26 +90,43 @@ fn may_be_sealed(request: &Request) -> bool {
     json && writes && !request.body().is_end_stream()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Looks {
+    #[default]
     Undecided,
     Sealed,
     Plain,
 }
 
-/// Whether a body begins as a sealed one does.
-fn looks(first: &[u8]) -> Looks {
-    let Some((&open, rest)) = first.trim_ascii_start().split_first() else {
-        return Looks::Undecided;
-    };
-    let rest = rest.trim_ascii_start();
-    if open != b'{' || !rest.iter().zip(FIELD).all(|(one, other)| one == other) {
-        return Looks::Plain;
-    }
-    if rest.len() < FIELD.len() {
-        Looks::Undecided
-    } else {
-        Looks::Sealed
+/// The beginning of a body, read byte by byte as it comes, each byte once: a sender chooses the pieces.
+#[derive(Debug, Default)]
+struct Beginning {
+    looks: Looks,
+    /// How much was read.
+    read: usize,
+    /// How much of [`OPENING`] is there; blanks may stand before each of its two tokens.
+    matched: usize,
+}
+
+impl Beginning {
+    fn goes_on(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.looks != Looks::Undecided {
+                return;
+            }
+            self.read += 1;
+            let between = self.matched < 2;
+            if OPENING.get(self.matched) == Some(byte) {
+                self.matched += 1;
+            } else if !(between && byte.is_ascii_whitespace()) {
+                self.looks = Looks::Plain;
+            }
+            if self.matched == OPENING.len() {
+                self.looks = Looks::Sealed;
+            } else if self.read == LOOKED_AT_MAX {
+                self.looks = Looks::Plain;
+            }
+        }
     }
 }
 
@@ -208,7 +232,13 @@ mod tests {
 
     #[test]
     fn the_first_bytes_decide() {
-        let check = |text: &str, seen| assert_eq!(looks(text.as_bytes()), seen, "{text:?}");
+        let check = |text: &str, seen| {
+            for piece in [1, 3, usize::MAX] {
+                let mut beginning = Beginning::default();
+                text.as_bytes().chunks(piece).for_each(|bytes| beginning.goes_on(bytes));
+                assert_eq!(beginning.looks, seen, "{text:?} in pieces of {piece}");
+            }
+        };
         check("", Looks::Undecided);
         check(" {", Looks::Undecided);
         check("{ \"encry", Looks::Undecided);
@@ -217,5 +247,10 @@ mod tests {
         check("{\"email\":", Looks::Plain);
         check("{}", Looks::Plain);
         check("[1]", Looks::Plain);
+        check("{ {", Looks::Plain);
+        check("{\" encrypted\"", Looks::Plain);
+        check("{\"encrypted \"", Looks::Plain);
+        check(&" ".repeat(LOOKED_AT_MAX - 1), Looks::Undecided);
+        check(&" ".repeat(LOOKED_AT_MAX), Looks::Plain);
     }
 }
