@@ -20,7 +20,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 const NOTHING: HeaderValue = HeaderValue::from_static("no-store");
 /// Names nothing.
 const NO_TAG: HeaderValue = HeaderValue::from_static("W/\"\"");
-/// Who asks with a token may see more.
+/// Who asks with a token may see more, and another person after them in the same browser something else.
 const VARY: HeaderValue = HeaderValue::from_static("authorization");
 
 /// Who may keep an answer.
@@ -52,18 +52,18 @@ impl Caching {
 pub(crate) async fn marked(caching: Caching, asked: Option<HeaderValue>, whole: bool, response: Response) -> Response {
     let good = matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
     let (value, mut response) = match caching {
-        Caching::Public if good => {
-            let mut response = match whole && response.status() == StatusCode::OK {
-                true => tagged(asked, response).await,
-                false => response,
-            };
-            response.headers_mut().append(header::VARY, VARY);
-            (PUBLIC, response)
-        }
+        Caching::Public if good => match whole && response.status() == StatusCode::OK {
+            true => (PUBLIC, tagged(asked, response).await),
+            false => (PUBLIC, response),
+        },
         Caching::Private if good => (PRIVATE, response),
         _ => (NOTHING, response),
     };
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(value);
+    let headers = response.headers_mut();
+    if value != NOTHING {
+        headers.append(header::VARY, VARY);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(value);
     response
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, header};
 use tower::{ServiceExt as _, service_fn};
@@ -20,29 +19,23 @@ const BYTES_MIN: u64 = 1_024;
 /// Bytes that are kept of compressed answers, and of what they were made from: some thousand pages.
 const KEPT_BYTES_MAX: usize = 16 << 20;
 
+const VARY: HeaderValue = HeaderValue::from_static("accept-encoding");
+
+/// How answers can be compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Coding {
+pub(crate) enum Coding {
     Zstd,
     Gzip,
     Brotli,
 }
 
 /// Compresses the answer where that pays; not twice what is the same for all and was compressed before.
-pub(crate) async fn run(encoded: &Encoded, secret: bool, request: Request, next: Next) -> Response {
-    // Sizes of answers that hold secrets stay what they are (BREACH).
-    if secret {
-        return next.run(request).await;
-    }
-    let wanted = wanted(request.headers());
-    let mut response = next.run(request).await;
+pub(crate) async fn run(encoded: &Encoded, wanted: Option<Coding>, mut response: Response) -> Response {
     let whole = response.extensions_mut().remove::<Whole>();
-    let Some(coding) = wanted else {
-        // A cache on the way must not give this copy to those who would take a smaller one, nor theirs to these.
-        response
-            .headers_mut()
-            .append(header::VARY, HeaderValue::from_static("accept-encoding"));
-        return response;
-    };
+    // Whatever this answer is: a cache on the way must not give it to those who take another coding. A 304 says it too,
+    // since what it says takes the place of what was kept with the copy (RFC 9111 §3.2).
+    response.headers_mut().append(header::VARY, VARY);
+    let Some(coding) = wanted else { return response };
     let Some(whole) = whole.filter(|whole| whole.bytes.len() as u64 > BYTES_MIN) else {
         return streamed(coding, response).await;
     };
@@ -88,7 +81,6 @@ fn dressed(coding: Coding, mut response: Response, bytes: Bytes) -> Response {
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_ENCODING, coding.name());
-    headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
     *response.body_mut() = Body::from(bytes);
     response
 }
@@ -148,7 +140,7 @@ impl Encoded {
 }
 
 /// The cheapest coding that the caller takes.
-fn wanted(headers: &HeaderMap) -> Option<Coding> {
+pub(crate) fn wanted(headers: &HeaderMap) -> Option<Coding> {
     let taken = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
     let takes = |name: &str| {
         taken.split(',').any(|one| {

@@ -167,15 +167,25 @@ impl Edge {
             Some(keys) if takes_sealed(about, &request) => sealing::opened(keys, request).await,
             _ => Ok(request),
         };
-        let mut request = match opened {
-            Ok(request) => request,
-            Err(problem) => return (problem.into_response(), cx, left),
+        let response = match opened {
+            Ok(request) => self.hand_on(about, request, who, &cx, next).await,
+            Err(problem) => problem.into_response(),
         };
-        self.tell(about, &mut request, who, &cx);
-        // 6. Compression stands inside the headers of `dress`, so that these are the same for all answers.
-        let response = compress::run(&self.encoded, about.secret, request, next).await;
         let slow = about.slow.as_ref().is_some_and(Slow::was);
         (if slow { too_slow() } else { response }, cx, left)
+    }
+
+    async fn hand_on(&self, about: &About, mut request: Request, who: Who, cx: &Cx, next: Next) -> Response {
+        self.tell(about, &mut request, who, cx);
+        let wanted = compress::wanted(request.headers());
+        let response = next.run(request).await;
+        // 6. Compression stands inside the headers of `dress`, so that these are the same for all answers, and around
+        //    what is written into bodies. Sizes of answers that hold secrets stay what they are (BREACH).
+        let response = chassis::told(response, cx);
+        if about.secret {
+            return response;
+        }
+        compress::run(&self.encoded, wanted, response).await
     }
 
     async fn left_at(&self, about: &About, path: &str) -> Option<Left> {

@@ -3,7 +3,7 @@
 //!
 //! A body is looked at only as far as it takes to see that it is none; then it streams on as it came.
 
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use base::Ids;
 use futures_util::{StreamExt as _, stream};

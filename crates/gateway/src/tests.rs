@@ -1,5 +1,6 @@
 //! The edge with one service behind it, in this process and in another.
 
+mod answers;
 mod guarding;
 
 use std::time::Duration;
@@ -125,6 +126,16 @@ impl Town {
     async fn get(&self, path: &str) -> Response<Body> {
         self.ask("GET", path, &[], "").await
     }
+}
+
+fn staff_of(town: &Town) -> String {
+    let session: SessionId = town.deps.ids.next(town.deps.clock.now());
+    let minute = Duration::from_secs(60);
+    let (token, _) = town
+        .deps
+        .keys
+        .sign_user(UserId::from_bits(1), Role::Admin, session, minute);
+    format!("Bearer {token}")
 }
 
 async fn text_of(response: Response<Body>) -> String {

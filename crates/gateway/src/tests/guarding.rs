@@ -419,13 +419,3 @@ async fn public_reads_may_be_kept_and_asked_for_again() {
         town.deps.stop.stop();
     }
 }
-
-fn staff_of(town: &Town) -> String {
-    let session: SessionId = town.deps.ids.next(town.deps.clock.now());
-    let minute = Duration::from_secs(60);
-    let (token, _) = town
-        .deps
-        .keys
-        .sign_user(UserId::from_bits(1), Role::Admin, session, minute);
-    format!("Bearer {token}")
-}
