@@ -34,12 +34,15 @@ impl Proxies {
         } else {
             FORWARDED_FOR
         };
-        let lines = headers.get_all(name).iter().rev().filter_map(|line| line.to_str().ok());
-        for entry in lines.flat_map(|line| line.rsplit(',')) {
+        // The caller may have begun the line with any bytes: they must not hide what our proxy wrote behind them.
+        let lines = headers.get_all(name).iter().rev();
+        let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+        for entry in entries {
+            let entry = std::str::from_utf8(entry).ok();
             let entry = if self.write_forwarded {
-                named(entry)
+                entry.and_then(named)
             } else {
-                Some(entry)
+                entry
             };
             // What nobody can read ends the chain: the last proxy that is known stands for who is behind it.
             let Some(address) = entry.and_then(address) else { break };
@@ -76,9 +79,11 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
-    fn check(write_forwarded: bool, peer: &str, lines: &[&str], client: &str) {
+    fn check<L: AsRef<[u8]> + std::fmt::Debug>(write_forwarded: bool, peer: &str, lines: &[L], client: &str) {
         let proxies = Proxies {
             trusted: vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()],
             write_forwarded,
@@ -90,7 +95,7 @@ mod tests {
             FORWARDED_FOR
         };
         for line in lines {
-            headers.append(name.clone(), line.parse().unwrap());
+            headers.append(name.clone(), HeaderValue::from_bytes(line.as_ref()).unwrap());
         }
         let found = proxies.client(peer.parse().unwrap(), &headers);
         assert_eq!(found, client.parse::<IpAddr>().unwrap(), "{peer} {lines:?}");
@@ -105,9 +110,18 @@ mod tests {
         check(false, "fd00::1", &["[2001:db8::1]:80"], "2001:db8::1");
         check(false, "::ffff:10.0.0.1", &["::ffff:203.0.113.7"], "203.0.113.7");
         check(false, "10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3");
-        check(false, "10.0.0.1", &[], "10.0.0.1");
+        check::<&str>(false, "10.0.0.1", &[], "10.0.0.1");
         check(false, "10.0.0.1", &["203.0.113.7, rubbish"], "10.0.0.1");
         check(false, "10.0.0.1", &["203.0.113.7, rubbish, 10.0.0.2"], "10.0.0.2");
+    }
+
+    #[test]
+    fn no_bytes_of_a_caller_hide_what_a_proxy_wrote_behind_them() {
+        let check = |lines: &[&[u8]], client| check(false, "10.0.0.1", lines, client);
+        check(&[b"\xff, 203.0.113.7"], "203.0.113.7");
+        check(&[b"1.1.1.1", b"\xff, 203.0.113.7"], "203.0.113.7");
+        check(&[b"1.1.1.1", b"\xff"], "10.0.0.1");
+        check(&[b"1.1.1.1, \xff, 10.0.0.2"], "10.0.0.2");
     }
 
     #[test]
