@@ -219,6 +219,8 @@ fn make_place(counts: &mut HashMap<(Whose, Class), i64>, now: i64) {
 fn admit(before: i64, now: i64, quota: u32, class: Class) -> (i64, Left) {
     let quota = quota.max(1);
     let step = WINDOW_NS / i64::from(quota);
+    // No count runs ahead further than this, unless the system's clock was set back: then nobody waits for the old time.
+    let before = before.min(now.saturating_add(WINDOW_NS));
     let after = before.max(now).saturating_add(step);
     let ahead = after.saturating_sub(now);
     let refused = ahead > WINDOW_NS;
@@ -276,6 +278,19 @@ mod tests {
         assert!(ask(SECOND).refused);
         assert_eq!(ask(31 * SECOND).remaining, 29, "half of it after half a minute");
         assert_eq!(ask(200 * SECOND).remaining, 59);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_locks_nobody_out() {
+        let (mut count, noon) = (0, 43_200 * SECOND);
+        for _ in 0..60 {
+            (count, _) = admit(count, noon, 60, Class::Reads);
+        }
+        let eleven = noon - 3_600 * SECOND;
+        let (count, left) = admit(count, eleven, 60, Class::Reads);
+        assert_eq!((left.refused, left.reset_s), (true, 1), "what was spent stays spent");
+        let (_, left) = admit(count, eleven + SECOND, 60, Class::Reads);
+        assert!(!left.refused);
     }
 
     #[test]
