@@ -3,13 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::body::HttpBody as _;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base::{Clock, Id as _, Ids};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use serve::{Addresses, BODY_MAX, Deps, Doorman, Holder, Mode, Slow, Who, chassis};
+use serve::{Addresses, BULK_BODY_MAX, Deps, Doorman, Holder, Mode, Slow, Who, chassis};
 use tokio::time::Instant;
 use wire::{Cx, Problem};
 
@@ -22,6 +21,7 @@ use crate::forward::CallerAt;
 use crate::hosts::Hosts;
 use crate::known::{self, Known};
 use crate::limits::{Class, Left, Limits, Whose};
+use crate::pages::PROBES;
 use crate::sealed::SealKeys;
 use crate::sealing;
 
@@ -33,8 +33,6 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 const REFERRER: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
 /// Every method that some address here knows.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-/// Asked every few seconds by balancers, and never counted.
-const PROBES: [&str; 3] = ["/health", "/healthz", "/ready"];
 
 /// What the edge knows.
 pub(crate) struct Edge {
@@ -164,7 +162,7 @@ impl Edge {
             );
         }
         let opened = match &self.seal {
-            Some(keys) if takes_sealed(about, &request) => sealing::opened(keys, request).await,
+            Some(keys) if may_come_sealed(about) => sealing::opened(keys, request).await,
             _ => Ok(request),
         };
         let response = match opened {
@@ -273,21 +271,17 @@ fn unspoken(method: &Method) -> Option<Problem> {
     matches!(*method, Method::TRACE | Method::CONNECT).then(problem)
 }
 
-/// Bodies that say that they are too large are refused before they are sent. Imports stream, however long.
+/// Bodies that say that they are larger than any route reads are refused before they are sent. Where a route takes less,
+/// what reads it there says so; files stream, however long.
 fn too_large(about: &About, request: &Request) -> Option<Problem> {
     let told = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?;
-    let streamed = about.known.is_some_and(|known| known.raw) || request.uri().path().ends_with("/import");
-    // The service that writes many records at once takes larger bodies, and says how large.
-    let streamed = streamed || request.uri().path().ends_with("/bulk");
-    (told.parse::<u64>().ok()? > BODY_MAX as u64 && !streamed).then(serve::too_large)
+    let raw = about.known.is_some_and(|known| known.raw);
+    (told.parse::<u64>().ok()? > BULK_BODY_MAX as u64 && !raw).then(|| serve::too_large(BULK_BODY_MAX))
 }
 
-/// Webhooks of providers are signed over their bytes as they are, files are no JSON, and the two calls of a developer
-/// take sealed texts themselves.
-fn takes_sealed(about: &About, request: &Request) -> bool {
-    let path = request.uri().path();
-    let raw = about.known.is_some_and(|known| known.raw);
-    !raw && !path.contains("/webhooks/") && !path.starts_with("/api/dev/") && !request.body().is_end_stream()
+/// Webhooks of providers are signed over their bytes as they are, and files are no JSON.
+fn may_come_sealed(about: &About) -> bool {
+    about.known.is_some_and(|known| !known.raw && !known.sealed)
 }
 
 fn too_slow() -> Response {

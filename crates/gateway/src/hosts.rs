@@ -5,8 +5,7 @@ use axum::extract::Request;
 use http::{StatusCode, header, uri::Authority};
 use wire::Problem;
 
-/// Asked by load balancers under the address of the machine.
-const PROBES: [&str; 3] = ["/health", "/healthz", "/ready"];
+use crate::pages::PROBES;
 
 /// Names without port, in small letters; none: every name will do.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +18,7 @@ impl Hosts {
 
     /// The refusal of a request that is for somebody else (RFC 9110 §15.5.20).
     pub(crate) fn refusal(&self, request: &Request) -> Option<Problem> {
+        // Balancers ask under the address of the machine.
         if self.0.is_empty() || PROBES.contains(&request.uri().path()) {
             return None;
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::Method;
 use serve::{Addresses, Declared, Rights};
 
+use crate::pages::{PATHS, PROBES};
+use crate::sealing;
 use crate::table::service_of;
 
 /// What is logged for an address that no route has: it may hold anything.
@@ -21,8 +23,10 @@ pub(crate) struct Known {
     pub(crate) secret: bool,
     /// Whether passwords are tried or accounts are made here.
     pub(crate) sign_in: bool,
-    /// Whether it takes a file or somebody else's text, as it is.
+    /// Whether its body is a file or somebody else's text, which goes on as it is, however long.
     pub(crate) raw: bool,
+    /// Whether it takes sealed texts itself, so that none is opened on its way there.
+    pub(crate) sealed: bool,
     /// What it may take, where that is not the usual.
     pub(crate) time: Option<Duration>,
 }
@@ -39,7 +43,8 @@ fn of(route: &Declared) -> Known {
         public: route.method == Method::GET && route.rights == Rights::Anyone,
         secret: route.path.starts_with("/auth/"),
         sign_in: is_sign_in(route),
-        raw: !route.takes_text.is_empty() || route.path.contains("/webhooks/"),
+        raw: !route.takes_text.is_empty(),
+        sealed: route.path == sealing::DECRYPT,
         time: route.time,
     }
 }
@@ -54,6 +59,19 @@ fn is_sign_in(route: &Declared) -> bool {
 
 /// What the log calls an address: its route, so that no id, name or e-mail address gets there.
 pub(crate) fn logged(known: Option<&Known>, path: &str) -> &'static str {
-    let own = crate::pages::PATHS.iter().find(|own| **own == path);
-    known.map_or_else(|| own.copied().unwrap_or(UNKNOWN), |known| known.path)
+    let own = || PATHS.iter().chain(&PROBES).copied().find(|own| *own == path);
+    known.map(|known| known.path).or_else(own).unwrap_or(UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_knows_the_shops_addresses_and_nobody_elses() {
+        for own in ["/", "/ready", "/docs/app.js", "/.well-known/jwks.json"] {
+            assert_eq!(logged(None, own), own);
+        }
+        assert_eq!(logged(None, "/api/users/ada@example.com/none"), UNKNOWN);
+    }
 }

@@ -24,13 +24,14 @@ const PAGE_CSP: HeaderValue = HeaderValue::from_static(
      form-action 'self'; frame-ancestors 'none'",
 );
 
-/// Every address that is answered here.
-pub(crate) const PATHS: [&str; 10] = [
+/// Asked every few seconds by balancers.
+pub(crate) const PROBES: [&str; 3] = ["/health", "/healthz", "/ready"];
+
+/// Every other address that is answered here.
+pub(crate) const PATHS: [&str; 8] = [
     "/",
-    "/health",
-    "/healthz",
-    "/ready",
     "/favicon.ico",
+    "/.well-known/jwks.json",
     "/openapi.json",
     "/docs",
     "/docs/",

@@ -21,6 +21,8 @@ use crate::sealed::SealKeys;
 const OPENING: &[u8] = b"{\"encrypted\"";
 /// How much is looked at: a body that has not come to its first name by then is taken for a plain one.
 const LOOKED_AT_MAX: usize = 1 << 10;
+/// The call that shows what was sealed.
+pub(crate) const DECRYPT: &str = "/dev/decrypt";
 const USAGE: &str = "Send {\"encrypted\": \"…\"} as the whole body of any call that takes JSON, with \
     Content-Type: application/json. It is opened before the call is read.";
 
@@ -69,7 +71,7 @@ pub(crate) async fn opened(keys: &SealKeys, request: Request) -> Result<Request,
     let text = keys.open(&encrypted).map_err(|_| not_ours())?;
     // Two digits a byte: what fits sealed fits opened. Said again, since the services rely on it.
     if text.len() > BODY_MAX {
-        return Err(serve::too_large());
+        return Err(serve::too_large(BODY_MAX));
     }
     let length = HeaderValue::from(text.len());
     let mut request = Request::from_parts(parts, Body::from(text));
@@ -194,7 +196,7 @@ pub(crate) fn routes(desk: Desk) -> (axum::Router, Vec<Declared>) {
                 .tells("Seal a body", "In development only. Seals any JSON as a client would."),
         )
         .add(
-            Route::post("/dev/decrypt", decrypt)
+            Route::post(DECRYPT, decrypt)
                 .takes::<ToOpen>()
                 .gives::<OpenedText>(200)
                 .refuses(&[(400, "bad_encrypted_body")])

@@ -19,7 +19,6 @@ pub const TABLE: &[(&str, &str)] = &[
     ("/api/events", "events"),
     ("/api/audit", "events"),
     ("/api/webhooks", "events"),
-    ("/api/audit", "events"),
 ];
 
 /// The service that answers `path`, if one does.

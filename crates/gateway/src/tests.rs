@@ -212,6 +212,11 @@ async fn bad_tokens_and_large_bodies_stop_at_the_edge() {
     assert_eq!(post(Role::Customer, "[]").await, 403);
     assert_eq!(post(Role::Staff, "[1,2]").await, 200);
     assert_eq!(post(Role::Staff, &format!("[{}1]", "1,".repeat(600_000))).await, 413);
+    // What no route reads is refused before anybody asks who sends it; a file may be of any length.
+    for (path, status) in [("/api/products", 413), ("/api/products/webhooks/them", 200)] {
+        let headers = [("content-length", "9000000"), ("content-type", "application/json")];
+        assert_eq!(town.ask("POST", path, &headers, "").await.status(), status, "{path}");
+    }
     town.deps.keys.revoked().end(session);
     assert_eq!(post(Role::Staff, "[1]").await, 401);
 }

@@ -176,14 +176,14 @@ async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
         .is_some_and(|length| length > max as u64)
     {
         drain(request.into_body()).await;
-        return Err(larger_than(max));
+        return Err(too_large(max));
     }
     let mut body = request.into_body();
     match Limited::new(&mut body, max).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(fault) if is_limit(&*fault) => {
             drain(body).await;
-            Err(larger_than(max))
+            Err(too_large(max))
         }
         Err(_) => Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -205,12 +205,8 @@ fn is_limit(fault: &(dyn std::error::Error + 'static)) -> bool {
     fault.is::<LengthLimitError>() || fault.source().is_some_and(is_limit)
 }
 
-/// 413, for bodies above [`BODY_MAX`].
-pub fn too_large() -> Problem {
-    larger_than(BODY_MAX)
-}
-
-fn larger_than(max: usize) -> Problem {
+/// 413, for bodies of more than `max` bytes.
+pub fn too_large(max: usize) -> Problem {
     let detail = format!("The body must have at most {max} bytes.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
