@@ -1,7 +1,8 @@
 //! Connections of a listening address: accepted, counted, made safe, and answered from a router.
 //!
 //! Bounded in every direction: connections altogether and from one address, the time of a handshake and of a
-//! request's head, the size of that head, the pace of a body, streams of an HTTP/2 connection.
+//! request's head, the size of that head, the pace of a body, the time until an answer is taken, streams of an HTTP/2
+//! connection.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -15,34 +16,34 @@ use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
 use http::{Request, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use wire::Problem;
 
-use crate::network::{Network, plain};
+use crate::network::{Network, plain, site};
 use crate::pace::{Paced, Slow};
 use crate::part::Stop;
+use crate::stall::Taken;
+use crate::streams;
 use crate::tls::Tls;
 
 /// Connections at the same time when nothing else is said: some 30 KiB each, so 300 MiB at the worst.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// A connection must send a request's head within this time, and may rest so long between two: slow senders do not
 /// hold sockets. Callers of ours give an idle connection up sooner (20 s).
-const HEAD_TIME: Duration = Duration::from_secs(30);
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(30);
 /// The time of a TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// The bytes of a request's head; more are 431. Twice what browsers and balancers send at the most.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// What a connection buffers at the most while it reads.
 const BUFFER_MAX: usize = 64 * 1024;
 /// Headers of a request; more are 431.
 const HEADERS_MAX: usize = 100;
-/// Requests at the same time on one HTTP/2 connection.
-const STREAMS_MAX: u32 = 100;
 /// The wait after an accept that failed for want of sockets.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
@@ -53,7 +54,7 @@ pub struct Guard {
     pub tls: Option<Tls>,
     /// Connections at the same time. Further ones wait in the system's queue until one ends.
     pub connections_max: usize,
-    /// Of these from one address; further ones are closed. Loopback and `proxies` have no such bound.
+    /// Of these from one address, or one site of IPv6; further ones are closed. Loopback and `proxies` have no such bound.
     pub connections_per_address_max: usize,
     /// Networks of proxies, from which many callers come.
     pub proxies: Vec<Network>,
@@ -111,7 +112,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Res
     Ok((place, stream, address))
 }
 
-/// How many connections each address has.
+/// How many connections each address, or site, has.
 #[derive(Clone, Default)]
 struct Seats(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
@@ -128,6 +129,7 @@ impl Seats {
             return Some(Seat { of: None });
         }
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = site(address);
         let count = taken.entry(address).or_default();
         if *count >= guard.connections_per_address_max {
             return None;
@@ -154,27 +156,32 @@ impl Drop for Seat {
 
 async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<Tls>, router: Router, stop: Stop) {
     let _ = stream.set_nodelay(true);
+    let stream = Taken::new(stream);
     let Some(tls) = tls else {
-        return speak_1(stream, address, router, stop).await;
+        return speak(stream, address, router, stop).await;
     };
     // Who does not finish the handshake, or speaks something else, is let go without a word.
     let safe = tokio::time::timeout(HANDSHAKE_TIME, tls.acceptor().accept(stream)).await;
     let Ok(Ok(stream)) = safe else { return };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        speak_2(stream, address, router, stop).await;
+        let answer = move |request| answer(request, address, router.clone());
+        streams::speak(stream, answer, stop).await;
     } else {
-        speak_1(stream, address, router, stop).await;
+        speak(stream, address, router, stop).await;
     }
 }
 
 /// Serves a connection of HTTP/1.1.
-async fn speak_1(
+async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     address: SocketAddr,
     router: Router,
     stop: Stop,
 ) {
-    let answer = hyper::service::service_fn(move |request| answer(request, address, router.clone()));
+    let answer = hyper::service::service_fn(move |request| {
+        let answer = answer(request, address, router.clone());
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
@@ -191,38 +198,16 @@ async fn speak_1(
     let _ = served.await;
 }
 
-/// Serves a connection of HTTP/2. An idle one is asked whether it still lives.
-async fn speak_2(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    address: SocketAddr,
-    router: Router,
-    stop: Stop,
-) {
-    let answer = hyper::service::service_fn(move |request| answer(request, address, router.clone()));
-    let served = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEAD_TIME)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .max_concurrent_streams(STREAMS_MAX)
-        .serve_connection(TokioIo::new(stream), answer);
-    let mut served = std::pin::pin!(served);
-    tokio::select! {
-        _ = served.as_mut() => return,
-        () = stop.stopped() => served.as_mut().graceful_shutdown(),
-    }
-    let _ = served.await;
-}
-
-async fn answer(request: Request<Incoming>, address: SocketAddr, router: Router) -> Result<Response, Infallible> {
+async fn answer(request: Request<Incoming>, address: SocketAddr, router: Router) -> Response {
     if !names_one_host(&request) {
         let detail = "A request of HTTP/1.1 must name the host in one header Host.";
-        return Ok(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail).into_response());
+        return Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail).into_response();
     }
     // What arrives in one piece is read before anybody asks how long it is.
     if bytes_of_head(&request) > HEAD_BYTES_MAX {
         let detail = format!("Address and headers must have at most {HEAD_BYTES_MAX} bytes.");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Ok(Problem::new(status, "headers_too_large", detail).into_response());
+        return Problem::new(status, "headers_too_large", detail).into_response();
     }
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(ConnectInfo(address));
@@ -233,7 +218,8 @@ async fn answer(request: Request<Incoming>, address: SocketAddr, router: Router)
         parts.extensions.insert(slow.clone());
         Body::new(Paced::new(body, slow))
     };
-    router.oneshot(Request::from_parts(parts, body)).await
+    let Ok(response) = router.oneshot(Request::from_parts(parts, body)).await;
+    response
 }
 
 /// RFC 9112 §3.2: none, or several, are refused, since two readers could take them for two different hosts.
@@ -271,6 +257,11 @@ mod tests {
         let (first, _second) = (take("203.0.113.1").unwrap(), take("203.0.113.1").unwrap());
         assert!(take("203.0.113.1").is_none());
         assert!(take("203.0.113.2").is_some(), "others have their own");
+        let _site = (take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap());
+        assert!(
+            take("2001:db8::3").is_none(),
+            "a site has more addresses than we have places"
+        );
         drop(first);
         let held = take("203.0.113.1");
         assert!(held.is_some(), "a place is free again");
@@ -278,7 +269,7 @@ mod tests {
             let many: Vec<_> = (0..10).map(|_| take(free)).collect();
             assert!(many.iter().all(Option::is_some), "{free}");
         }
-        drop((held, _second));
+        drop((held, _second, _site));
         assert!(seats.0.lock().unwrap().is_empty(), "who left is forgotten");
     }
 }

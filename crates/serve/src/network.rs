@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+/// Bits of an IPv6 address behind those that name a site.
+const SITE_BITS: u32 = 64;
+
 /// All addresses that begin with the same bits (CIDR, RFC 4632).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -50,6 +53,15 @@ pub fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The address under which whoever calls from here is counted: an IPv4 address, or the first of all that an IPv6 site
+/// has, which are one customer's (RFC 6177) and as many as they like.
+pub fn site(address: IpAddr) -> IpAddr {
+    match plain(address) {
+        IpAddr::V6(long) => IpAddr::V6((u128::from(long) >> SITE_BITS << SITE_BITS).into()),
+        short => short,
+    }
+}
+
 impl FromStr for Network {
     type Err = NetworkFault;
 
@@ -77,6 +89,19 @@ impl FromStr for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_site_is_one_caller() {
+        let check = |address: &str, counted: &str| {
+            let site = site(address.parse().unwrap());
+            assert_eq!(site, counted.parse::<IpAddr>().unwrap(), "{address}");
+        };
+        check("203.0.113.7", "203.0.113.7");
+        check("::ffff:203.0.113.7", "203.0.113.7");
+        check("2001:db8::1", "2001:db8::");
+        check("2001:db8::ffff:1:2:3", "2001:db8::");
+        check("2001:db8:0:1::1", "2001:db8:0:1::");
+    }
 
     #[test]
     fn a_network_holds_what_begins_like_it() {
