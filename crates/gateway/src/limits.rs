@@ -27,8 +27,6 @@ const SHARDS: usize = 16;
 const COUNTS_MAX: usize = 8_000;
 /// Counts that are looked at for one to make place.
 const SAMPLE: usize = 8;
-/// Bits of an IPv6 address that name a site: whoever has one has all addresses behind them.
-const SITE_BITS: u32 = 64;
 
 /// What a request does, as far as limits go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,9 +100,9 @@ pub(crate) enum Whose {
 
 impl Whose {
     pub(crate) fn at(address: IpAddr) -> Self {
-        match address {
+        match serve::site(address) {
             IpAddr::V4(short) => Whose::Address(u32::from(short).into()),
-            IpAddr::V6(long) => Whose::Address(u128::from(long) >> SITE_BITS << SITE_BITS),
+            IpAddr::V6(long) => Whose::Address(long.into()),
         }
     }
 }

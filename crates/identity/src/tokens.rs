@@ -67,12 +67,19 @@ fn of_token(prefix: &str, token: &str) -> Option<String> {
 
 /// Under what the failed sign-ins of an account from an address are counted. Nothing can be read from it.
 pub fn attempt_key(account: &str, address: &str) -> String {
-    digest(&[account, address])
+    digest(&[account, &place(address)])
 }
 
 /// Under what tries of one kind are counted for an account from an address.
 pub fn try_key(what: &str, account: &str, address: &str) -> String {
-    digest(&[what, account, address])
+    digest(&[what, account, &place(address)])
+}
+
+/// Where tries are counted: an address, or a site of IPv6, whose owner has more addresses than anybody can count.
+fn place(address: &str) -> String {
+    address
+        .parse()
+        .map_or_else(|_| address.to_owned(), |address| serve::site(address).to_string())
 }
 
 /// What tells one request from another that holds no secrets.
@@ -95,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refresh_token_is_known_by_its_digest() {
+    fn digests_tell_apart_what_they_should() {
         let ids = Ids::seeded(5);
         let (one, other) = (Refresh::new(&ids), Refresh::new(&ids));
         assert_eq!(refresh_digest(&one.token).as_deref(), Some(one.digest.as_str()));
@@ -111,6 +118,11 @@ mod tests {
             assert_eq!(refresh_digest(text), None, "{text}");
         }
         assert_ne!(attempt_key("ab", "c"), attempt_key("a", "bc"));
+        // Who has one address of a site has all.
+        assert_eq!(attempt_key("ada", "2001:db8::1"), attempt_key("ada", "2001:db8::2"));
+        assert_ne!(attempt_key("ada", "2001:db8::1"), attempt_key("ada", "2001:db8:0:1::1"));
+        assert_ne!(attempt_key("ada", "10.0.0.1"), attempt_key("ada", "10.0.0.2"));
+        assert_ne!(attempt_key("ada", "unknown"), attempt_key("ada", "10.0.0.1"));
         // A token is good for its own purpose only.
         let reset = super::reset(&ids);
         assert_eq!(reset_digest(&reset.token), Some(reset.digest));
