@@ -14,6 +14,7 @@ mod facets;
 mod feed;
 mod feeder;
 mod filter;
+mod finds;
 mod index;
 mod marks;
 mod page;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use base::{Currency, Cursor};
 use serve::{Stop, Task};
 use store::Db;
+use tantivy::collector::Collector;
 use tantivy::{Searcher, TantivyError};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
@@ -43,9 +45,9 @@ pub use ranking::Sought;
 
 use feed::Progress;
 use feeder::Feeder;
+use finds::{Finds, Mode};
 use index::Shared;
 use page::{Page, Place};
-use ranking::Mode;
 
 /// Searches that run at once: they compute and do not wait, so more than there are cores only wait for each other.
 const SEARCHES_MAX: usize = 4;
@@ -130,9 +132,9 @@ impl Search {
                 limit: limit + 1, // One more tells whether there is a next page.
                 after: after.map(|(place, _)| place),
             };
-            let mut places = searcher.search(found.among(&wanted)?.as_ref(), &page)?;
-            if places.is_empty() && found.widens()? {
-                places = searcher.search(found.among(&wanted)?.as_ref(), &page)?;
+            let mut places = found.collect(&wanted, &page)?;
+            if places.is_empty() && found.widens() {
+                places = found.collect(&wanted, &page)?;
             }
             let more = places.len() > limit;
             places.truncate(limit);
@@ -194,7 +196,8 @@ impl Search {
 struct Found<'a> {
     shelf: &'a Shared,
     searcher: &'a Searcher,
-    asked: Option<&'a Asked>,
+    /// None where everything is found.
+    finds: Option<Finds>,
     sought: Vec<Sought>,
     mode: Mode,
     /// Whether the page before settled the mode.
@@ -202,22 +205,20 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Settles which typos are forgiven. All words must be found, unless a page before found that they are not: `mode`.
+    /// Finds what is asked for. All words must be found, unless a page before found that they are not: `mode`.
     fn of(
         shelf: &'a Shared,
         searcher: &'a Searcher,
-        asked: Option<&'a Asked>,
+        asked: Option<&Asked>,
         mode: Option<Mode>,
     ) -> Result<Found<'a>, TantivyError> {
-        let sought = match asked {
-            Some(asked) => ranking::sought(searcher, &shelf.fields, asked)?,
-            None => Vec::new(),
-        };
+        let found = asked.map(|asked| ranking::find(searcher, &shelf.fields, asked));
+        let (finds, sought) = found.transpose()?.unzip();
         Ok(Found {
             shelf,
             searcher,
-            asked,
-            sought,
+            finds,
+            sought: sought.unwrap_or_default(),
             mode: mode.unwrap_or(Mode::All),
             is_settled: mode.is_some(),
         })
@@ -225,22 +226,23 @@ impl<'a> Found<'a> {
 
     /// Lets any word do where no product has them all; answers whether it now does. Asked when nothing was found, and
     /// decided without filters: a filter must not change what a search means.
-    fn widens(&mut self) -> Result<bool, TantivyError> {
+    fn widens(&mut self) -> bool {
         let is_wide = !self.is_settled
             && self.mode == Mode::All
             && self.sought.len() > 1
-            && !ranking::is_anywhere(self.searcher, self.query().as_ref())?;
+            && self
+                .finds
+                .as_ref()
+                .is_some_and(|finds| !finds.is_any(self.searcher, self.mode));
         if is_wide {
             self.mode = Mode::Any;
         }
-        Ok(is_wide)
+        is_wide
     }
 
-    fn query(&self) -> Box<dyn tantivy::query::Query> {
-        ranking::query(&self.shelf.fields, self.asked, &self.sought, self.mode)
-    }
-
-    fn among(&self, wanted: &Wanted) -> Result<Box<dyn tantivy::query::Query>, TantivyError> {
-        wanted.among(self.searcher, &self.shelf.fields, self.query())
+    /// What comes into question of it, as a collector takes it.
+    fn collect<C: Collector>(&self, wanted: &Wanted, collector: &C) -> Result<C::Fruit, TantivyError> {
+        let found = self.finds.as_ref().map(|finds| (finds, self.mode));
+        finds::collect(self.searcher, &self.shelf.fields, found, wanted, collector)
     }
 }

@@ -86,14 +86,13 @@ pub async fn facets(search: &Search, asked: Option<Asked>, wanted: Wanted) -> Re
         .run(move |shelf| {
             let searcher = shelf.searcher();
             let mut found = Found::of(&shelf, &searcher, asked.as_ref(), None)?;
-            let mut counted = searcher.search(found.among(&wanted)?.as_ref(), &Tally::ALL)?;
-            if counted.all == 0 && found.widens()? {
-                counted = searcher.search(found.among(&wanted)?.as_ref(), &Tally::ALL)?;
+            let mut counted = found.collect(&wanted, &Tally::ALL)?;
+            if counted.all == 0 && found.widens() {
+                counted = found.collect(&wanted, &Tally::ALL)?;
             }
             let mut in_question = counted.all;
             for facet in wanted.narrowed() {
-                let query = found.among(&wanted.without(&facet))?;
-                let other = searcher.search(query.as_ref(), &Tally::of(&facet))?;
+                let other = found.collect(&wanted.without(&facet), &Tally::of(&facet))?;
                 match facet {
                     Facet::Category => counted.categories = other.categories,
                     Facet::Price => counted.prices = other.prices,

@@ -1,15 +1,15 @@
 //! Which products come into question, whatever is searched for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use base::fold;
-use tantivy::query::{BooleanQuery, Occur, Query, RangeQuery, TermQuery, TermSetQuery};
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Searcher, TantivyError, Term};
+use tantivy::columnar::{Column, ColumnValues};
+use tantivy::{DocId, SegmentReader, TantivyError};
 
+use super::finds::Way;
 use super::index::{Fields, column, option_key};
-use super::ranking::{scored, term};
 
 /// Which products come into question. Values of one facet are alternatives (red or blue); facets must all agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,54 +82,85 @@ impl Wanted {
         wanted
     }
 
-    /// `matching` among what comes into question. Filters add nothing to a score.
+    /// What of a segment comes into question.
     ///
     /// # Errors
     /// What the index refuses.
-    pub fn among(
-        &self,
-        searcher: &Searcher,
-        fields: &Fields,
-        matching: Box<dyn Query>,
-    ) -> Result<Box<dyn Query>, TantivyError> {
-        let mut filters: Vec<Box<dyn Query>> = Vec::new();
-        if !self.drafts {
-            filters.push(flag(fields.active, true));
-        }
+    pub fn sieve(&self, segment: &SegmentReader, fields: &Fields) -> Result<Sieve, TantivyError> {
+        let mut sieve = Sieve::default();
+        let mut any_of = |field, values: &mut dyn Iterator<Item = &str>| {
+            let mut among = vec![false; segment.max_doc() as usize];
+            for value in values {
+                let found = Way::Term(field, value);
+                found.each(segment, |docs| docs.iter().for_each(|&doc| among[doc as usize] = true))?;
+            }
+            sieve.narrow(among);
+            Ok::<_, TantivyError>(())
+        };
         for (field, values) in [
             (fields.category, &self.categories),
             (fields.tag, &self.tags),
             (fields.vendor, &self.vendors),
         ] {
             if !values.is_empty() {
-                filters.push(any_of(field, values.iter().map(String::as_str)));
+                any_of(field, &mut values.iter().map(String::as_str))?;
             }
         }
         for (name, values) in &self.options {
             let keys: Vec<String> = values.iter().map(|value| option_key(name, value)).collect();
-            filters.push(any_of(fields.option, keys.iter().map(String::as_str)));
+            any_of(fields.option, &mut keys.iter().map(String::as_str))?;
         }
         if let Some(sku) = &self.sku {
-            filters.push(term(fields.sku, sku));
+            any_of(fields.sku, &mut std::iter::once(sku.as_str()))?;
         }
-        if let Some(in_stock) = self.in_stock {
-            filters.push(flag(fields.available, in_stock));
+        // Prices are never negative.
+        let bound = |minor: i64| u64::try_from(minor).unwrap_or(0);
+        let prices = self.min_minor.map_or(0, bound)..=self.max_minor.map_or(u64::MAX, bound);
+        let flag = |set: bool| u64::from(set)..=u64::from(set);
+        let ranges = [
+            (column::ACTIVE, (!self.drafts).then(|| flag(true))),
+            (column::AVAILABLE, self.in_stock.map(flag)),
+            (column::PRICE, (prices != (0..=u64::MAX)).then_some(prices)),
+        ];
+        for (name, range) in ranges {
+            sieve.within(segment.fast_fields().u64(name)?, range);
         }
-        if self.min_minor.is_some() || self.max_minor.is_some() {
-            let field = searcher.schema().get_field(column::PRICE)?;
-            // Prices are never negative.
-            let bound = |minor: Option<i64>| match minor {
-                Some(minor) => Bound::Included(Term::from_field_u64(field, u64::try_from(minor).unwrap_or(0))),
-                None => Bound::Unbounded,
-            };
-            filters.push(Box::new(RangeQuery::new(bound(self.min_minor), bound(self.max_minor))));
+        Ok(sieve)
+    }
+}
+
+/// What lets only those documents of a segment through that come into question.
+#[derive(Default)]
+pub struct Sieve {
+    /// By document; all of them without.
+    among: Option<Vec<bool>>,
+    figures: Vec<(Arc<dyn ColumnValues<u64>>, RangeInclusive<u64>)>,
+}
+
+impl Sieve {
+    /// Whether a document comes into question.
+    pub fn lets_through(&self, doc: DocId) -> bool {
+        self.among.as_ref().is_none_or(|among| among[doc as usize])
+            && self
+                .figures
+                .iter()
+                .all(|(column, range)| range.contains(&column.get_val(doc)))
+    }
+
+    fn narrow(&mut self, more: Vec<bool>) {
+        match &mut self.among {
+            None => self.among = Some(more),
+            Some(among) => among.iter_mut().zip(more).for_each(|(one, other)| *one &= other),
         }
-        if filters.is_empty() {
-            return Ok(matching);
+    }
+
+    fn within(&mut self, column: Column<u64>, range: Option<RangeInclusive<u64>>) {
+        // Where a segment has nothing else, nobody need look.
+        let is_all =
+            |range: &RangeInclusive<u64>| range.contains(&column.min_value()) && range.contains(&column.max_value());
+        if let Some(range) = range.filter(|range| !is_all(range)) {
+            self.figures.push((column.first_or_default_col(0), range));
         }
-        let filters = filters.into_iter().map(|filter| (Occur::Must, scored(filter, 0.0)));
-        let clauses = std::iter::once((Occur::Must, matching)).chain(filters);
-        Ok(Box::new(BooleanQuery::new(clauses.collect())))
     }
 }
 
@@ -138,15 +169,4 @@ pub fn option_of(text: &str) -> Option<(String, String)> {
     let (name, value) = text.split_once(':')?;
     let (name, value) = (fold(name), fold(value));
     (!name.is_empty() && !value.is_empty()).then_some((name, value))
-}
-
-fn flag(field: Field, set: bool) -> Box<dyn Query> {
-    let term = Term::from_field_u64(field, u64::from(set));
-    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
-}
-
-fn any_of<'a>(field: Field, values: impl Iterator<Item = &'a str>) -> Box<dyn Query> {
-    Box::new(TermSetQuery::new(
-        values.map(|value| Term::from_field_text(field, value)),
-    ))
 }

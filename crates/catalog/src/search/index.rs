@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tantivy::directory::{MmapDirectory, RamDirectory};
 use tantivy::index::IndexSettings;
 use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, NoMergePolicy};
-use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{FAST, Field, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{TokenizerManager, WhitespaceTokenizer};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
 
@@ -22,7 +22,7 @@ use super::words::{joined, plain, words};
 use crate::domain::name_key;
 
 /// The version of what is written into an index, and how. An index of another one is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Memory in which new documents are collected: the least that the library takes, so that a shop stays small. More
 /// makes a first index of a large catalogue somewhat faster.
 const WRITER_BYTES: usize = 15_000_000;
@@ -72,6 +72,8 @@ pub mod column {
     pub const NAME: &str = "name_key";
     /// Words of the name.
     pub const LENGTH: &str = "length";
+    /// 1 when it is for sale, 0 for a draft.
+    pub const ACTIVE: &str = "active";
     /// 1 when some variant can be had.
     pub const AVAILABLE: &str = "available";
     /// Paths of the category and of those above it.
@@ -261,8 +263,8 @@ fn schema() -> (Schema, Fields) {
         whole: schema.add_text_field("whole", STRING),
         code: schema.add_text_field("code", STRING),
         sku: schema.add_text_field("sku", STRING),
-        active: schema.add_u64_field("active", INDEXED),
-        available: schema.add_u64_field(column::AVAILABLE, INDEXED | FAST),
+        active: schema.add_u64_field(column::ACTIVE, FAST),
+        available: schema.add_u64_field(column::AVAILABLE, FAST),
         category: schema.add_text_field("category", STRING),
         tag: schema.add_text_field("tag", STRING),
         vendor: schema.add_text_field("vendor", STRING),

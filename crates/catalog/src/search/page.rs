@@ -8,8 +8,8 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::{Column, ColumnValues, StrColumn};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader, TantivyError};
 
+use super::finds::Mode;
 use super::index::column;
-use super::ranking::Mode;
 use crate::store::Order;
 
 /// Room in a score for how short a name is: among products found alike, the one whose name says least else comes first.
@@ -193,21 +193,33 @@ impl SegmentCollector for PageOfSegment {
     type Fruit = Result<Vec<Place>, TantivyError>;
 
     fn collect(&mut self, doc: DocId, score: Score) {
-        let number = signed(self.number.get_val(doc));
+        // Columns are dear to look at: most of what is found is worse than the best already by what is known here.
+        let score = score as i64 * SHORT;
+        let worst = self.best.peek().copied().filter(|_| self.best.len() >= self.limit);
+        if self.by == By::Relevance && worst.is_some_and(|worst| -(score + SHORT - 1) > worst.0) {
+            return;
+        }
         let figure = signed(self.figure.get_val(doc));
-        let place = match self.by {
-            By::Relevance => (-(score as i64 * SHORT + (SHORT - 1 - figure).max(0)), -number),
-            By::List(Order::Newest) => (0, -number),
-            By::List(Order::Cheapest) => (figure, number),
-            By::List(Order::Dearest) => (-figure, -number),
+        let figure = match self.by {
+            By::Relevance => -(score + (SHORT - 1 - figure).max(0)),
+            By::List(Order::Newest) => 0,
+            By::List(Order::Cheapest) => figure,
+            By::List(Order::Dearest) => -figure,
             By::List(Order::Name) => {
                 let rank = self.names.as_ref().and_then(|(ranks, _)| ranks.first(doc));
-                (rank.map_or(0, signed), number)
+                rank.map_or(0, signed)
             }
         };
+        if worst.is_some_and(|worst| figure > worst.0) {
+            return;
+        }
+        let number = signed(self.number.get_val(doc));
+        let place = match self.by {
+            By::Relevance | By::List(Order::Newest | Order::Dearest) => (figure, -number),
+            By::List(Order::Cheapest | Order::Name) => (figure, number),
+        };
         let is_before = self.after.is_some_and(|after| place <= after);
-        let is_worse = self.best.len() >= self.limit && self.best.peek().is_some_and(|worst| place > *worst);
-        if is_before || is_worse {
+        if is_before || worst.is_some_and(|worst| place > worst) {
             return;
         }
         self.best.push(place);

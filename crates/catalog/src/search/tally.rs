@@ -1,6 +1,6 @@
 //! Facets: how many of what is found stand under each value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tantivy::collector::{Collector, SegmentCollector};
@@ -91,7 +91,7 @@ impl Collector for Tally {
         Ok(TallyOfSegment {
             all: 0,
             available: figures(self.stock, column::AVAILABLE)?.map(|column| (column, 0)),
-            prices: figures(self.prices, column::PRICE)?.map(|column| (column, HashMap::new())),
+            prices: figures(self.prices, column::PRICE)?.map(|column| (column, [0; BANDS])),
             words: [
                 words(self.categories, column::CATEGORY)?,
                 words(self.tags, column::TAG)?,
@@ -133,7 +133,8 @@ type Figures = Arc<dyn ColumnValues<u64>>;
 pub struct TallyOfSegment {
     all: u64,
     available: Option<(Figures, u64)>,
-    prices: Option<(Figures, HashMap<i64, u64>)>,
+    /// By the places of the bands.
+    prices: Option<(Figures, [u64; BANDS])>,
     /// Categories, tags, vendors, options.
     words: [Option<Words>; 4],
 }
@@ -183,7 +184,7 @@ impl SegmentCollector for TallyOfSegment {
         }
         if let Some((column, counts)) = &mut self.prices {
             let minor = i64::try_from(column.get_val(doc)).unwrap_or(i64::MAX);
-            *counts.entry(band(minor).0).or_default() += 1;
+            counts[band_place(minor)] += 1;
         }
         for words in self.words.iter_mut().flatten() {
             words.count(doc);
@@ -196,9 +197,10 @@ impl SegmentCollector for TallyOfSegment {
         Ok(Counted {
             all: self.all,
             available: self.available.map_or(0, |(_, count)| count),
-            prices: self
-                .prices
-                .map_or(BTreeMap::new(), |(_, counts)| counts.into_iter().collect()),
+            prices: self.prices.map_or(BTreeMap::new(), |(_, counts)| {
+                let counted = (0..).zip(counts).filter(|(_, count)| *count > 0);
+                counted.map(|(place, count)| (band_at(place).0, count)).collect()
+            }),
             categories: told(categories)?,
             tags: told(tags)?,
             vendors: told(vendors)?,
@@ -207,22 +209,35 @@ impl SegmentCollector for TallyOfSegment {
     }
 }
 
-/// The band of a price: its lowest and its highest price, in minor units. Bands begin at 0, 1, 2, 5, 10, 20, 50 … so
-/// that they fit every currency and every kind of shop, and do not move when a product comes or goes.
+/// Bands begin at 0, 1, 2, 5, 10, 20, 50 … so that they fit every currency and every kind of shop, and do not move when a
+/// product comes or goes: one of its own for nothing, then three for each power of ten that a price can have.
+const BANDS: usize = 1 + 3 * (i64::MAX.ilog10() as usize + 1);
+
+/// The band of a price: its lowest and its highest price, in minor units.
 pub fn band(minor: i64) -> (i64, i64) {
-    let mut power: i64 = 1;
-    if minor < 1 {
-        return (0, 0);
-    }
-    while minor / 10 >= power {
-        power *= 10;
-    }
-    let (from, to) = match minor / power {
-        1 => (1, 2),
-        2..=4 => (2, 5),
-        _ => (5, 10),
+    band_at(band_place(minor))
+}
+
+/// Which band a price is in.
+fn band_place(minor: i64) -> usize {
+    let Some(power) = minor.checked_ilog10() else {
+        return 0;
     };
-    (from * power, (to as i64).saturating_mul(power) - 1)
+    let third = match minor / 10_i64.pow(power) {
+        1 => 0,
+        2..=4 => 1,
+        _ => 2,
+    };
+    1 + 3 * power as usize + third
+}
+
+fn band_at(place: usize) -> (i64, i64) {
+    let Some(place) = place.checked_sub(1) else {
+        return (0, 0);
+    };
+    let power = 10_i64.pow(place as u32 / 3);
+    let (from, to) = [(1, 2), (2, 5), (5, 10)][place % 3];
+    (from * power, power.saturating_mul(to).saturating_sub(1))
 }
 
 /// Values that read the same are counted as one, shown as most are spelled; the most frequent first.
