@@ -1,7 +1,7 @@
 //! What the gateway answers itself: whether the shop lives and is ready, its API's document and pages, its keys.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::response::{Html, IntoResponse, Response};
@@ -44,14 +44,22 @@ const DOCS_SCRIPT: &str = include_str!("docs/app.js");
 const DOCS_STYLE: &str = include_str!("docs/app.css");
 
 pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
-    let info = openapi::Info {
-        title: &deps.shop.name,
-        version: &config.version,
-        server: "/",
-        routed: |path| service_of(path).is_some(),
+    // Made when somebody first asks: it takes as much memory as a small shop.
+    let document = {
+        let (declared, title, version) = (config.declared.clone(), deps.shop.name.clone(), config.version.clone());
+        Arc::new(LazyLock::new(move || {
+            let document = openapi::document(
+                &declared,
+                &openapi::Info {
+                    title: &title,
+                    version: &version,
+                    server: "/",
+                    routed: |path| service_of(path).is_some(),
+                },
+            );
+            Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
+        }))
     };
-    let document = openapi::document(&config.declared, &info);
-    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let peers: Arc<[Peer]> = deps.peers.all().cloned().collect();
     let (keys, shop) = (deps.keys.clone(), deps.shop.name.clone());
     let live = || async { Json(json!({ "status": "ok", "service": "gateway" })) };
@@ -62,7 +70,10 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         .route("/ready", get(move |cx| ready(cx, peers.clone())))
         // Browsers ask for one by themselves and complain about a 404.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
-        .route("/openapi.json", get(move || file("application/json", document.clone())))
+        .route(
+            "/openapi.json",
+            get(move || file("application/json", Bytes::clone(&document))),
+        )
         .route("/docs", get(|| page(DOCS)))
         .route("/docs/", get(|| page(DOCS)))
         .route(
