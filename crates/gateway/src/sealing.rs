@@ -54,7 +54,7 @@ pub(crate) async fn opened(keys: &SealKeys, request: Request) -> Result<Request,
                     first.push(Ok(bytes));
                 }
             }
-            Some(Err(_)) => return Err(broke_off()),
+            Some(Err(_)) => return Err(Problem::broke_off()),
             None => break,
         }
     }
@@ -135,10 +135,6 @@ impl Beginning {
 fn not_ours() -> Problem {
     let detail = "The encrypted body cannot be opened.";
     Problem::new(StatusCode::BAD_REQUEST, "bad_encrypted_body", detail)
-}
-
-fn broke_off() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body broke off.")
 }
 
 /// What is to be sealed.

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -179,18 +179,26 @@ async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
         return Err(too_large(max));
     }
     let mut body = request.into_body();
-    match Limited::new(&mut body, max).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(fault) if is_limit(&*fault) => {
+    let (mut first, mut all) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::broke_off())?;
+        let piece = frame.into_data().unwrap_or_default();
+        if first.len().max(all.len()) + piece.len() > max {
             drain(body).await;
-            Err(too_large(max))
+            return Err(too_large(max));
         }
-        Err(_) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed",
-            "The body broke off.",
-        )),
+        // Usually one piece is all and stays as it came. Many are put together at once, since each costs more than a
+        // byte or two, of which a sender may make it.
+        if first.is_empty() {
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&piece);
+        }
     }
+    Ok(if all.is_empty() { first } else { all.into() })
 }
 
 /// Reads on what is left of a body that was refused, up to a bound, so that its sender hears why and not of a broken
@@ -199,10 +207,6 @@ pub async fn drain(body: axum::body::Body) {
     let mut left = Limited::new(body, DRAIN_MAX);
     let read = async { while let Some(Ok(_)) = left.frame().await {} };
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
-}
-
-fn is_limit(fault: &(dyn std::error::Error + 'static)) -> bool {
-    fault.is::<LengthLimitError>() || fault.source().is_some_and(is_limit)
 }
 
 /// 413, for bodies of more than `max` bytes.
@@ -331,7 +335,59 @@ fn nul() -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// A piece of a body, counted while it is held.
+    struct Held(Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            b" "
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_are_not_kept_apart() {
+        let held = Arc::new(AtomicUsize::new(0));
+        let pieces = (0..1_000).map(move |_| {
+            assert!(held.fetch_add(1, Ordering::Relaxed) < 3, "the ones before are let go");
+            Ok::<_, std::io::Error>(Bytes::from_owner(Held(held.clone())))
+        });
+        let body = axum::body::Body::from_stream(futures_util::stream::iter(pieces));
+        let bytes = bytes_of(Request::new(body)).await.unwrap();
+        assert_eq!(bytes, " ".repeat(1_000));
+    }
+
+    #[tokio::test]
+    async fn bodies_are_read_up_to_a_length_and_an_end() {
+        let read = async |pieces: &[&'static str]| {
+            let pieces: Vec<_> = pieces
+                .iter()
+                .map(|piece| match *piece {
+                    "gone" => Err(std::io::Error::other("gone")),
+                    piece => Ok(Bytes::from(piece)),
+                })
+                .collect();
+            let body = axum::body::Body::from_stream(futures_util::stream::iter(pieces));
+            let read = bytes_up_to(Request::new(body), 5).await;
+            read.map_err(|problem| problem.status)
+        };
+        assert_eq!(read(&[]).await.unwrap(), "");
+        assert_eq!(read(&["12345"]).await.unwrap(), "12345");
+        assert_eq!(read(&["", "12", "", "345"]).await.unwrap(), "12345");
+        assert_eq!(read(&["123456"]).await, Err(413));
+        assert_eq!(read(&["1234", "56", "gone"]).await, Err(413));
+        assert_eq!(read(&["1234", "gone"]).await, Err(400));
+    }
 
     #[test]
     fn an_escaped_nul_is_found_and_an_escaped_backslash_is_not_one() {

@@ -69,6 +69,11 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
     }
 
+    /// 400 `malformed`: the body did not come to its end.
+    pub fn broke_off() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "The body broke off.")
+    }
+
     /// 401 `unauthorized`: no token, or one that does not count.
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
