@@ -222,6 +222,21 @@ async fn bad_tokens_and_large_bodies_stop_at_the_edge() {
 }
 
 #[tokio::test]
+async fn a_body_that_breaks_off_is_its_senders_fault_wherever_it_was_sent() {
+    for town in [town(), split_town().await] {
+        let pieces = [Ok("[1,"), Err(std::io::Error::other("gone"))];
+        let request = Request::post("/api/products")
+            .header("authorization", staff_of(&town))
+            .header("content-type", "application/json")
+            .body(Body::from_stream(futures_util::stream::iter(pieces)));
+        let refused = town.router.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(refused.status(), 400);
+        assert_eq!(json_of(refused).await["code"], "malformed");
+        town.deps.stop.stop();
+    }
+}
+
+#[tokio::test]
 async fn answers_carry_what_browsers_need() {
     let town = town();
     let response = town.ask("GET", "/api/products", &[("origin", ORIGIN)], "").await;

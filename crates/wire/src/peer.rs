@@ -131,7 +131,8 @@ impl Peer {
         Call::new(self, cx, method, path.into())
     }
 
-    /// Passes a request on as it is, streaming both bodies. Errors: 503 when the peer cannot be reached.
+    /// Passes a request on as it is, streaming both bodies. Errors: 503 when the peer cannot be reached, 400 when the
+    /// request's own body breaks off.
     pub async fn forward(&self, mut request: Request<Body>) -> Result<Response<Body>, Problem> {
         match &self.place {
             Place::Absent => Err(self.down("is not part of this process and no address is configured for it")),
@@ -153,11 +154,12 @@ impl Peer {
                 *request.uri_mut() =
                     uri.map_err(|_| Problem::invalid("the address of the request cannot be passed on"))?;
                 *request.version_mut() = http::Version::HTTP_11;
-                let answer = client
-                    .request(request)
-                    .await
-                    .map_err(|fault| self.down(&reason(&fault)))?;
-                Ok(answer.map(Body::new))
+                match client.request(request).await {
+                    Ok(answer) => Ok(answer.map(Body::new)),
+                    // What we pass on ended before its end; the peer has nothing to do with it.
+                    Err(fault) if is_of_request(&fault) => Err(Problem::broke_off()),
+                    Err(fault) => Err(self.down(&reason(&fault))),
+                }
             }
         }
     }
@@ -180,6 +182,11 @@ impl fmt::Debug for Peer {
         };
         write!(f, "{} at {place}", self.name)
     }
+}
+
+fn is_of_request(fault: &dyn std::error::Error) -> bool {
+    let cause = fault.source().and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    cause.is_some_and(hyper::Error::is_user)
 }
 
 fn reason(fault: &dyn std::error::Error) -> String {
