@@ -256,7 +256,7 @@ impl Edge {
 
 /// The refusal, once what the caller still sends has been read, so that they hear it.
 async fn refuse(problem: Problem, request: Request) -> Response {
-    serve::drain(request.into_body()).await;
+    serve::drain(request).await;
     let mut response = problem.into_response();
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(header::ALLOW, METHODS);

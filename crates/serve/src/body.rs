@@ -175,7 +175,7 @@ async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
         .and_then(|text| text.parse::<u64>().ok())
         .is_some_and(|length| length > max as u64)
     {
-        drain(request.into_body()).await;
+        drain(request).await;
         return Err(too_large(max));
     }
     let mut body = request.into_body();
@@ -184,7 +184,7 @@ async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
         let frame = frame.map_err(|_| Problem::broke_off())?;
         let piece = frame.into_data().unwrap_or_default();
         if first.len().max(all.len()) + piece.len() > max {
-            drain(body).await;
+            drain_body(body).await;
             return Err(too_large(max));
         }
         // Usually one piece is all and stays as it came. Many are put together at once, since each costs more than a
@@ -201,9 +201,15 @@ async fn bytes_up_to(request: Request, max: usize) -> Result<Bytes, Problem> {
     Ok(if all.is_empty() { first } else { all.into() })
 }
 
-/// Reads on what is left of a body that was refused, up to a bound, so that its sender hears why and not of a broken
-/// connection.
-pub async fn drain(body: axum::body::Body) {
+/// Reads the body of a request that was refused, up to a bound, so that its sender hears why and not of a broken
+/// connection; unless they wait to be asked for it.
+pub async fn drain(request: Request) {
+    if !request.headers().contains_key(header::EXPECT) {
+        drain_body(request.into_body()).await;
+    }
+}
+
+async fn drain_body(body: axum::body::Body) {
     let mut left = Limited::new(body, DRAIN_MAX);
     let read = async { while let Some(Ok(_)) = left.frame().await {} };
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
@@ -315,7 +321,8 @@ fn plain(fault: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
-fn is_json(kind: &str) -> bool {
+/// Whether a content type is one of JSON, or says nothing.
+pub fn is_json(kind: &str) -> bool {
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.is_empty() || essence == "application/json" || essence.ends_with("+json")
 }

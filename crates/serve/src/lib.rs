@@ -38,7 +38,7 @@ mod tests;
 pub use addresses::Addresses;
 pub use answers::{Created, REPLAYED, Reply, listed, listed_page, no_content, not_modified};
 pub use axum::Json;
-pub use body::{BODY_MAX, BULK_BODY_MAX, Body, Keyed, Write, bytes_of, drain, parse, too_large};
+pub use body::{BODY_MAX, BULK_BODY_MAX, Body, Keyed, Write, bytes_of, drain, is_json, parse, too_large};
 pub use caller::{
     Admin, Area, Bearer, CATALOG_READ, CATALOG_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, Caller, CatalogRead,
     CatalogWrite, CustomersRead, CustomersWrite, In, May, MayOrService, MaybeUser, ORDERS_READ, ORDERS_WRITE,

@@ -39,11 +39,12 @@ pub(crate) const HEAD_TIME: Duration = Duration::from_secs(30);
 /// The time of a TLS handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// The bytes of a request's head; more are 431. Twice what browsers and balancers send at the most.
-pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// What a connection buffers at the most while it reads.
-const BUFFER_MAX: usize = 64 * 1024;
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Headers of a request; more are 431.
 const HEADERS_MAX: usize = 100;
+/// What a connection buffers at the most while it reads, and how much of a head is read to say why it is refused. Longer
+/// heads, and more than twice as many headers, are refused without a word.
+pub(crate) const BUFFER_MAX: usize = 64 * 1024;
 /// The wait after an accept that failed for want of sockets.
 const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 
@@ -186,8 +187,8 @@ async fn speak(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(BUFFER_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
+        .max_header_size(BUFFER_MAX)
+        .max_headers(2 * HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), answer);
     let mut served = std::pin::pin!(served);
     // Faults here are the other side's: it went away, or it does not speak HTTP.
@@ -203,9 +204,8 @@ async fn answer(request: Request<Incoming>, address: SocketAddr, router: Router)
         let detail = "A request of HTTP/1.1 must name the host in one header Host.";
         return Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail).into_response();
     }
-    // What arrives in one piece is read before anybody asks how long it is.
-    if bytes_of_head(&request) > HEAD_BYTES_MAX {
-        let detail = format!("Address and headers must have at most {HEAD_BYTES_MAX} bytes.");
+    if bytes_of_head(&request) > HEAD_BYTES_MAX || request.headers().len() > HEADERS_MAX {
+        let detail = format!("Address and headers must have at most {HEAD_BYTES_MAX} bytes in {HEADERS_MAX} headers.");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Problem::new(status, "headers_too_large", detail).into_response();
     }

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-use crate::listen::{HEAD_BYTES_MAX, HEAD_TIME};
+use crate::listen::{BUFFER_MAX, HEAD_TIME};
 use crate::part::Stop;
 use crate::stall::TAKE_TIME;
 
@@ -43,7 +43,7 @@ where
     let served = http2::Builder::new(streams)
         .timer(TokioTimer::new())
         .keep_alive_interval(HEAD_TIME)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(BUFFER_MAX as u32)
         .max_concurrent_streams(STREAMS_MAX)
         .serve_connection(TokioIo::new(stream), answer);
     let mut served = pin!(served);

@@ -23,7 +23,8 @@ async fn listening(guard: Guard) -> (SocketAddr, Stop) {
         .add(Route::get("/hello", || async { "hello" }))
         .add(Route::post("/length", |body: axum::body::Bytes| async move {
             body.len().to_string()
-        }));
+        }))
+        .add(Route::post("/typed", |_: Body<Vec<u8>>| async { "read" }));
     let part = Part::new("town", &deps, routes.finish(()), None);
     let mut bound = bind(&[("town", "127.0.0.1:0".parse().unwrap())]).await.unwrap();
     let bound = bound.remove(0).guarded(guard);
@@ -195,15 +196,35 @@ async fn requests_that_could_be_read_in_two_ways_are_refused() {
 #[tokio::test]
 async fn heads_have_an_end() {
     let (address, stop) = listening(Guard::default()).await;
-    let long = format!(
-        "GET /hello HTTP/1.1\r\nhost: localhost\r\nx-long: {}\r\n\r\n",
-        "x".repeat(80_000)
-    );
-    let told = ask(address, &long).await;
-    assert!(told.starts_with("HTTP/1.1 431"), "{told}");
-    let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
-    let many = format!("GET /hello HTTP/1.1\r\nhost: localhost\r\n{many}\r\n");
-    assert!(ask(address, &many).await.starts_with("HTTP/1.1 431"));
+    let check = async |headers: String, says_why: bool| {
+        let text = format!("GET /hello HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+        let told = ask(address, &text).await;
+        assert!(told.starts_with("HTTP/1.1 431"), "{told}");
+        assert_eq!(told.contains("headers_too_large"), says_why, "{told}");
+    };
+    let long = |bytes| format!("x-long: {}\r\n", "x".repeat(bytes));
+    let many = |count| (0..count).map(|number| format!("x-{number}: 1\r\n")).collect();
+    check(long(33_000), true).await;
+    check(long(60_000), true).await;
+    check(many(150), true).await;
+    check(long(80_000), false).await;
+    check(many(300), false).await;
+    stop.stop();
+}
+
+#[tokio::test]
+async fn who_waits_to_be_asked_is_not_asked_for_what_is_refused() {
+    let (address, stop) = listening(Guard::default()).await;
+    let asked = |length: usize, body: &str| {
+        format!(
+            "POST /typed HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nexpect: 100-continue\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        )
+    };
+    let told = ask(address, &asked(5, "[1,2]")).await;
+    assert!(told.starts_with("HTTP/1.1 100 ") && told.ends_with("read"), "{told}");
+    let told = ask(address, &asked(5_000_000, "")).await;
+    assert!(told.starts_with("HTTP/1.1 413 "), "{told}");
     stop.stop();
 }
 
