@@ -83,8 +83,8 @@ pub(crate) async fn opened(keys: &SealKeys, request: Request) -> Result<Request,
 }
 
 fn may_be_sealed(request: &Request) -> bool {
-    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let json = kind.is_none_or(|kind| kind.to_ascii_lowercase().starts_with(b"application/json"));
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let json = kind.is_none_or(|kind| kind.to_str().is_ok_and(serve::is_json));
     let writes = matches!(
         *request.method(),
         Method::POST | Method::PUT | Method::PATCH | Method::DELETE

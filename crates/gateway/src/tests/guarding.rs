@@ -262,17 +262,22 @@ fn sealed(text: &str) -> String {
 async fn sealed_bodies_arrive_opened() {
     for town in [town(), split_town().await] {
         let staff = staff_of(&town);
-        let post = async |path: &str, body: Body| {
+        let post_as = async |kind: &str, path: &str, body: Body| {
             let request = Request::post(path)
                 .header("authorization", &staff)
-                .header("content-type", "application/json");
+                .header("content-type", kind);
             town.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
         };
+        let post = async |path: &str, body: Body| post_as("application/json", path, body).await;
         let whole = sealed("[1,2,3]");
         assert_eq!(
             text_of(post("/api/products", Body::from(whole.clone())).await).await,
             "3"
         );
+        for kind in ["application/json; charset=utf-8", "application/merge-patch+json"] {
+            let opened = post_as(kind, "/api/products", Body::from(whole.clone())).await;
+            assert_eq!(text_of(opened).await, "3", "{kind}");
+        }
         // However it comes in pieces.
         let pieces = whole.as_bytes().chunks(3).map(Bytes::copy_from_slice);
         let pieces: Vec<Result<Bytes, std::io::Error>> = pieces.map(Ok).collect();
