@@ -4,9 +4,11 @@
 //! request after a change; the tag makes that cheap. An answer to somebody with a token is theirs alone, and nothing of
 //! `/api/auth/` is kept anywhere.
 
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::{Body, Bytes, HttpBody as _, to_bytes};
 use axum::response::{IntoResponse as _, Response};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serve::Known;
 use wire::Problem;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -47,13 +49,13 @@ impl Caching {
     }
 }
 
-/// The answer with what caches need to know. `asked` are the tags that the caller has, `whole` says whether the answer
+/// The answer with what caches need to know. `known` are the tags that the caller has, `whole` says whether the answer
 /// has its body (that to HEAD has none).
-pub(crate) async fn marked(caching: Caching, asked: Option<HeaderValue>, whole: bool, response: Response) -> Response {
+pub(crate) async fn marked(caching: Caching, known: &Known, whole: bool, response: Response) -> Response {
     let good = matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
     let (value, mut response) = match caching {
         Caching::Public if good => match whole && response.status() == StatusCode::OK {
-            true => (PUBLIC, tagged(asked, response).await),
+            true => (PUBLIC, tagged(known, response).await),
             false => (PUBLIC, response),
         },
         Caching::Private if good => (PRIVATE, response),
@@ -68,18 +70,36 @@ pub(crate) async fn marked(caching: Caching, asked: Option<HeaderValue>, whole: 
 }
 
 /// The answer with a tag of what is in it, unless it has one; 304 when the caller has just that.
-async fn tagged(asked: Option<HeaderValue>, response: Response) -> Response {
-    let known = response.headers().get(header::ETAG);
-    if known.is_some_and(|tag| asked.as_ref().is_some_and(|asked| names(asked, tag))) {
+async fn tagged(known: &Known, response: Response) -> Response {
+    let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+    if tag.is_some_and(|tag| known.is_fresh(tag)) {
         return not_modified(response.headers().clone());
     }
     if response.body().size_hint().exact().is_none_or(|size| size > TAGGED_MAX) {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, TAGGED_MAX as usize).await else {
-        return Problem::unavailable("The answer broke off. Please ask again.").into_response();
-    };
+    let (parts, body) = response.into_parts();
+    match to_bytes(body, TAGGED_MAX as usize).await {
+        Ok(bytes) => with_tag(known, parts, bytes),
+        Err(_) => Problem::unavailable("The answer broke off. Please ask again.").into_response(),
+    }
+}
+
+/// A file of ours, which is the same for all until the program is another one.
+pub(crate) fn of_file(known: &Known, whole: bool, kind: &'static str, bytes: Bytes) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, PUBLIC),
+    ];
+    let (parts, _) = headers.into_response().into_parts();
+    match whole {
+        true => with_tag(known, parts, bytes),
+        false => Response::from_parts(parts, Body::from(bytes)),
+    }
+}
+
+/// The answer with its tag, and with its body where it is kept compressed.
+fn with_tag(known: &Known, mut parts: Parts, bytes: Bytes) -> Response {
     let hash = xxh3_64(&bytes);
     if !parts.headers.contains_key(header::ETAG) {
         // A page is another one when there is a next one.
@@ -89,12 +109,13 @@ async fn tagged(asked: Option<HeaderValue>, response: Response) -> Response {
         } else {
             xxh3_64_with_seed(link, hash)
         };
-        let tag = HeaderValue::try_from(format!("W/\"{hash:016x}\"")).unwrap_or(NO_TAG);
-        if asked.is_some_and(|asked| names(&asked, &tag)) {
-            parts.headers.insert(header::ETAG, tag);
+        let tag = format!("W/\"{hash:016x}\"");
+        let fresh = known.is_fresh(&tag);
+        let tag = HeaderValue::try_from(tag).unwrap_or(NO_TAG);
+        parts.headers.insert(header::ETAG, tag);
+        if fresh {
             return not_modified(parts.headers);
         }
-        parts.headers.insert(header::ETAG, tag);
     }
     parts.extensions.insert(Whole {
         hash,
@@ -112,15 +133,6 @@ fn not_modified(mut headers: HeaderMap) -> Response {
     response
 }
 
-/// Whether `If-None-Match` names the tag. Weakly compared (RFC 9110 §13.1.2).
-fn names(asked: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (Ok(asked), Ok(tag)) = (asked.to_str(), tag.to_str()) else {
-        return false;
-    };
-    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    asked.trim() == "*" || asked.split(',').any(|one| plain(one) == plain(tag))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,9 +146,16 @@ mod tests {
     }
 
     async fn tag(text: &str, link: Option<&str>) -> HeaderValue {
-        let response = marked(Caching::Public, None, true, page(text, link)).await;
+        let response = marked(Caching::Public, &Known::default(), true, page(text, link)).await;
         assert_eq!(response.headers()["cache-control"], PUBLIC);
         response.headers()["etag"].clone()
+    }
+
+    fn has(tag: &HeaderValue) -> Known {
+        Known {
+            if_none_match: tag.to_str().ok().map(str::to_owned),
+            ..Known::default()
+        }
     }
 
     #[tokio::test]
@@ -145,19 +164,19 @@ mod tests {
         assert_eq!(first, tag("[1]", None).await);
         assert_ne!(first, tag("[2]", None).await);
         assert_ne!(first, tag("[1]", Some("</a?cursor=1>; rel=\"next\"")).await);
-        let again = marked(Caching::Public, Some(first.clone()), true, page("[1]", None)).await;
+        let again = marked(Caching::Public, &has(&first), true, page("[1]", None)).await;
         assert_eq!(
             (again.status(), &again.headers()["etag"]),
             (StatusCode::NOT_MODIFIED, &first)
         );
-        let changed = marked(Caching::Public, Some(first), true, page("[2]", None)).await;
+        let changed = marked(Caching::Public, &has(&first), true, page("[2]", None)).await;
         assert_eq!(changed.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn what_belongs_to_somebody_is_theirs_alone() {
         for (caching, value) in [(Caching::Private, PRIVATE), (Caching::Nothing, NOTHING)] {
-            let response = marked(caching, None, true, page("[1]", None)).await;
+            let response = marked(caching, &Known::default(), true, page("[1]", None)).await;
             assert_eq!(response.headers()["cache-control"], value);
             assert!(!response.headers().contains_key("etag"));
         }
@@ -167,22 +186,5 @@ mod tests {
         assert_eq!(of(false, true, false, false), Caching::Private);
         assert_eq!(of(true, true, false, true), Caching::Nothing);
         assert_eq!(of(false, false, true, false), Caching::Nothing);
-    }
-
-    #[test]
-    fn tags_are_compared_weakly() {
-        let check = |asked: &str, tag: &str, same| {
-            assert_eq!(
-                names(&asked.parse().unwrap(), &tag.parse().unwrap()),
-                same,
-                "{asked} {tag}"
-            );
-        };
-        check("\"a\"", "\"a\"", true);
-        check("W/\"a\"", "\"a\"", true);
-        check("\"b\", W/\"a\"", "W/\"a\"", true);
-        check("*", "\"a\"", true);
-        check("\"b\"", "\"a\"", false);
-        check("a", "\"a\"", false);
     }
 }

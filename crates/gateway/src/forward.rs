@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serve::{Deps, Keys, chassis};
+use serve::{Deps, Keys, Known, chassis};
 use tokio::time::Instant;
 use tower::service_fn;
 use wire::{Cx, Peer, Problem};
@@ -65,15 +65,15 @@ async fn answered(keys: &Keys, peer: &Peer, request: Request) -> Response {
         .get::<Caching>()
         .copied()
         .unwrap_or(Caching::Nothing);
-    let asked = match caching {
-        Caching::Public => request.headers().get(header::IF_NONE_MATCH).cloned(),
-        _ => None,
+    let known = match caching {
+        Caching::Public => Known::from(request.headers()),
+        _ => Known::default(),
     };
     let whole = *request.method() == Method::GET;
     let response = forward(keys, peer, request)
         .await
         .unwrap_or_else(IntoResponse::into_response);
-    caching::marked(caching, asked, whole, response).await
+    caching::marked(caching, &known, whole, response).await
 }
 
 async fn forward(keys: &Keys, peer: &Peer, mut request: Request) -> Result<Response, Problem> {

@@ -5,16 +5,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
-use serve::{Deps, In, Keys, openapi};
+use serve::{Deps, In, Keys, Known, openapi};
 use wire::{Cx, Peer, Problem};
 
-use crate::Config;
 use crate::table::service_of;
+use crate::{Config, caching};
 
 /// A service that takes longer than this to say that it is ready is not.
 const READY_TIME: Duration = Duration::from_secs(2);
@@ -39,6 +39,9 @@ pub(crate) const PATHS: [&str; 8] = [
     "/docs/app.css",
 ];
 
+/// What holds at this moment only.
+const NOT_KEPT: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
 const DOCS: &str = include_str!("docs/index.html");
 const DOCS_SCRIPT: &str = include_str!("docs/app.js");
 const DOCS_STYLE: &str = include_str!("docs/app.css");
@@ -62,7 +65,7 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
     };
     let peers: Arc<[Peer]> = deps.peers.all().cloned().collect();
     let (keys, shop) = (deps.keys.clone(), deps.shop.name.clone());
-    let live = || async { Json(json!({ "status": "ok", "service": "gateway" })) };
+    let live = || async { (NOT_KEPT, Json(json!({ "status": "ok", "service": "gateway" }))) };
     Router::new()
         .route("/", get(move |headers| front(headers, shop.clone())))
         .route("/health", get(live))
@@ -72,42 +75,35 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route(
             "/openapi.json",
-            get(move || file("application/json", Bytes::clone(&document))),
+            file("application/json", move || Bytes::clone(&document)),
         )
         .route("/docs", get(|| page(DOCS)))
         .route("/docs/", get(|| page(DOCS)))
         .route(
             "/docs/app.js",
-            get(|| {
-                file(
-                    "text/javascript; charset=utf-8",
-                    Bytes::from_static(DOCS_SCRIPT.as_bytes()),
-                )
-            }),
+            file("text/javascript; charset=utf-8", || DOCS_SCRIPT.into()),
         )
-        .route(
-            "/docs/app.css",
-            get(|| file("text/css; charset=utf-8", Bytes::from_static(DOCS_STYLE.as_bytes()))),
-        )
+        .route("/docs/app.css", file("text/css; charset=utf-8", || DOCS_STYLE.into()))
         .route("/.well-known/jwks.json", get(move || jwks(keys.clone())))
 }
 
 /// Names the shop and where to go on, to people as a page and to programs as JSON.
 async fn front(headers: HeaderMap, shop: String) -> Response {
+    let by_kind = [(header::VARY, "accept")];
     let wants_page = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if !wants_page.is_some_and(|kinds| kinds.contains("text/html")) {
         let links =
             json!({ "docs": "/docs", "openapi": "/openapi.json", "products": "/api/products", "ready": "/ready" });
-        return Json(json!({ "shop": shop, "links": links })).into_response();
+        return (by_kind, Json(json!({ "shop": shop, "links": links }))).into_response();
     }
     let name = shop.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    page(&format!(
+    let text = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{name}</title><link rel=\"stylesheet\" href=\"/docs/app.css\"><main class=\"front\"><h1>{name}</h1>\
          <p>This shop answers programs here. <a href=\"/docs\">Read how to talk to it</a>, fetch its \
          <a href=\"/openapi.json\">OpenAPI document</a>, or look at <a href=\"/api/products\">the products</a>.</p></main>"
-    ))
-    .await
+    );
+    (by_kind, page(&text).await).into_response()
 }
 
 async fn page(text: &str) -> Response {
@@ -116,12 +112,10 @@ async fn page(text: &str) -> Response {
     response
 }
 
-async fn file(kind: &'static str, bytes: Bytes) -> Response {
-    (
-        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")],
-        bytes,
+fn file(kind: &'static str, bytes: impl Fn() -> Bytes + Clone + Send + Sync + 'static) -> MethodRouter {
+    get(
+        move |method: Method, known: Known| async move { caching::of_file(&known, method == Method::GET, kind, bytes()) },
     )
-        .into_response()
 }
 
 async fn jwks(keys: Keys) -> Response {
@@ -133,7 +127,7 @@ async fn ready(In(cx): In, peers: Arc<[Peer]>) -> Response {
     let asked = peers.iter().map(|peer| ask(&cx, peer));
     let answers: BTreeMap<&str, &str> = futures_util::future::join_all(asked).await.into_iter().collect();
     if answers.values().all(|answer| *answer == "ready") {
-        return Json(json!({ "status": "ready", "parts": answers })).into_response();
+        return (NOT_KEPT, Json(json!({ "status": "ready", "parts": answers }))).into_response();
     }
     let detail = "Some services are not ready; `parts` says which.";
     let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);

@@ -47,3 +47,25 @@ async fn caches_hear_what_an_answer_depends_on_whatever_it_is() {
         town.deps.stop.stop();
     }
 }
+
+#[tokio::test]
+async fn the_shops_own_files_are_kept_and_asked_for_again() {
+    let town = town();
+    for path in ["/openapi.json", "/docs/app.js", "/docs/app.css"] {
+        let file = town.ask("GET", path, &[("accept-encoding", "zstd")], "").await;
+        assert_eq!(file.headers()["content-encoding"], "zstd", "{path}");
+        assert_eq!(file.headers()["cache-control"], "public, max-age=0, must-revalidate");
+        let tag = file.headers()["etag"].to_str().unwrap().to_owned();
+        let again = town.ask("GET", path, &[("if-none-match", &tag)], "").await;
+        assert_eq!(again.status(), 304, "{path}");
+        let other = town.ask("GET", path, &[("if-none-match", "W/\"0\"")], "").await;
+        assert_eq!(other.status(), 200, "{path}");
+    }
+    for path in ["/health", "/ready"] {
+        assert_eq!(town.get(path).await.headers()["cache-control"], "no-store", "{path}");
+    }
+    assert!(
+        vary(&town.get("/").await).contains("accept,"),
+        "to people and to programs"
+    );
+}
