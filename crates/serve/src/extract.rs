@@ -240,21 +240,3 @@ pub fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<Page, Problem> {
     let after = after.map_err(|fault| bad().field("?cursor", fault.to_string()))?;
     Ok(Page { limit, after })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_compared_weakly() {
-        let check = |given: &str, tag: &str, same| {
-            assert_eq!(names(given, tag), same, "{given} {tag}");
-        };
-        check("\"a\"", "\"a\"", true);
-        check("W/\"a\"", "\"a\"", true);
-        check("\"b\", W/\"a\"", "W/\"a\"", true);
-        check("*", "\"a\"", true);
-        check("\"b\"", "\"a\"", false);
-        check("a", "\"a\"", false);
-    }
-}
