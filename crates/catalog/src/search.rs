@@ -22,9 +22,11 @@ mod ranking;
 mod tally;
 mod words;
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use base::{Currency, Cursor};
@@ -49,8 +51,6 @@ use finds::{Finds, Mode};
 use index::Shared;
 use page::{Page, Place};
 
-/// Searches that run at once: they compute and do not wait, so more than there are cores only wait for each other.
-const SEARCHES_MAX: usize = 4;
 /// How long a search waits for an index that is being made: an ordinary catalogue is indexed in less.
 const READY_WAIT: Duration = Duration::from_secs(3);
 
@@ -94,7 +94,8 @@ impl Search {
             shelf: watch::Sender::new(None),
             feeder: Mutex::default(),
             progress: Progress::default(),
-            turns: Arc::new(Semaphore::new(SEARCHES_MAX)),
+            // Searches compute and do not wait: more at once than there are cores would only wait for each other.
+            turns: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get))),
             counts: facets::Counts::default(),
             is_damaged: AtomicBool::new(false),
             wake: Notify::new(),

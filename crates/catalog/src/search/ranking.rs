@@ -84,8 +84,7 @@ pub fn find(searcher: &Searcher, fields: &Fields, asked: &Asked) -> Result<(Find
             typos: 0,
             parts: None,
         };
-        // A word of few letters is meant as it is typed.
-        if !is_known && word.typos > 0 {
+        if !is_known {
             sought.typos = word.typos;
             sought.parts = parts(searcher, fields, &word.text)?;
             forgive(&mut finds, searcher, fields, &sought)?;
@@ -130,6 +129,9 @@ fn forgive(finds: &mut Finds, searcher: &Searcher, fields: &Fields, sought: &Sou
     if let Some(parts) = &sought.parts {
         let phrase = phrase(fields, parts.iter().map(String::as_str));
         finds.mark(searcher, &Way::Query(&phrase), FOUND + FORM.name)?;
+    }
+    if sought.typos == 0 {
+        return Ok(()); // A word of few letters is meant as it is typed.
     }
     let one = like(fields, &sought.word, 1)?;
     let mut ways = places(fields, &ONE_TYPO)

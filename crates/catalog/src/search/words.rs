@@ -97,6 +97,11 @@ fn is_accent(letter: char) -> bool {
 }
 
 fn folded(word: &str) -> String {
+    if word.is_ascii() {
+        // Most words of most shops: nothing of what follows would change them.
+        let letters = word.bytes().filter(u8::is_ascii_alphanumeric).take(WORD_CHARS_MAX);
+        return letters.map(|letter| letter.to_ascii_lowercase() as char).collect();
+    }
     let mut folded = String::with_capacity(word.len());
     let plain = word.nfkd().filter(|letter| is_of_word(*letter) && !is_accent(*letter));
     for letter in plain.flat_map(char::to_lowercase).filter(|letter| !is_accent(*letter)) {
