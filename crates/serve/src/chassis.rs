@@ -106,7 +106,8 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
     {
         return told(problem.into_response(), &cx);
     }
-    let detached = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let detached = !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS);
     request.extensions_mut().insert(who);
     request.extensions_mut().insert(cx.clone());
     // 5. The handler, at most until the deadline. What changes something runs detached: a shopper who closes
@@ -134,6 +135,7 @@ async fn pass(State(chassis): State<Arc<Chassis>>, mut request: Request, next: N
             Problem::internal().into_response()
         }
         Err(_) => {
+            tracing::warn!(request_id = cx.request_id(), %method, path, "no answer within the request's time");
             Problem::unavailable("The answer took too long. What was begun goes on; please ask again.").into_response()
         }
     };

@@ -47,7 +47,21 @@ impl Shop {
     /// # Panics
     /// When it does not start.
     pub async fn start(shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
-        let folder = tempfile::tempdir().expect("a folder for the shop");
+        Self::start_in(tempfile::tempdir(), shape, engine, env).await
+    }
+
+    /// [`Shop::start`] with its files in memory, where the system keeps such (`/dev/shm`): for a test that asks what the
+    /// shop answers, and waits no longer than a caller would, however slow the disk is just then.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_in_memory(shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self::start_in(folder, shape, engine, env).await
+    }
+
+    async fn start_in(folder: std::io::Result<TempDir>, shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
+        let folder = folder.expect("a folder for the shop");
         let database = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(postgres::database().await.expect("a database for the shop")),

@@ -33,7 +33,7 @@ def call(method, path, body=None, token=None, kind="application/json"):
     if token:
         headers["authorization"] = f"Bearer {token}"
     request = urllib.request.Request(SHOP + path, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=40) as answer:
         text = answer.read()
     return json.loads(text) if text else None
 

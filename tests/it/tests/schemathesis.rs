@@ -25,6 +25,8 @@ const BUDGET: [&str; 2] = ["40", "240"];
 const LONG_BUDGET: [&str; 2] = ["400", "2400"];
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
     response_headers_conformance,response_schema_conformance,unsupported_method,allow_header_conformance";
+/// Seconds that it waits for an answer: longer than the shop takes to say that it has none.
+const PATIENCE: &str = "40";
 const STREAMS: [&str; 2] = ["/api/events/stream", "/api/orders/{id}/events"];
 /// How many operations each role must have seen succeed, so that no heap of refusals looks like a proof: far fewer than
 /// do, since a slow machine ends early. A customer is let into fewer.
@@ -44,7 +46,7 @@ async fn no_request_finds_the_shop_failing_on_postgres() {
 
 async fn hold(engine: Engine) {
     let program = program();
-    let shop = Shop::start(Shape::One, engine, &[]).await;
+    let shop = Shop::start_in_memory(Shape::One, engine, &[]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis");
     for (role, succeeded_min) in SUCCEEDED_MIN {
@@ -78,7 +80,7 @@ async fn hold(engine: Engine) {
                 "--max-time",
                 seconds,
                 "--request-timeout",
-                "30",
+                PATIENCE,
             ])
             .args([
                 "--continue-on-failure",
@@ -97,8 +99,9 @@ async fn hold(engine: Engine) {
         let said = String::from_utf8_lossy(&done.stdout);
         assert!(
             done.status.success(),
-            "as {role}:\n{said}\n{}",
-            String::from_utf8_lossy(&done.stderr)
+            "as {role}:\n{said}\n{}\nthe shop said:\n{}",
+            String::from_utf8_lossy(&done.stderr),
+            shop.fleet.output()
         );
         let tally = fs::read_to_string(&tally).expect("a tally");
         let tally: Value = serde_json::from_str(&tally).expect("JSON");
