@@ -129,13 +129,9 @@ impl Encoded {
         if shelf.size + size > KEPT_BYTES_MAX {
             *shelf = Shelf::default();
         }
-        if shelf
-            .kept
-            .insert((whole.hash, coding), (whole.bytes, encoded))
-            .is_none()
-        {
-            shelf.size += size;
-        }
+        let before = shelf.kept.insert((whole.hash, coding), (whole.bytes, encoded));
+        let freed = before.map_or(0, |(plain, encoded)| plain.len() + encoded.len());
+        shelf.size = shelf.size + size - freed;
     }
 }
 
@@ -178,9 +174,18 @@ mod tests {
             "the same hash is not enough"
         );
         for number in 0..100 {
-            let text = " ".repeat(1 << 20);
+            // Some have the same hash and another length.
+            let text = " ".repeat((1 << 20) - number as usize);
+            let number = number / 2;
             encoded.keep(Coding::Gzip, whole(number, &text), Bytes::new());
-            assert!(encoded.0.lock().unwrap().size <= KEPT_BYTES_MAX);
+            let shelf = encoded.0.lock().unwrap();
+            let held: usize = shelf
+                .kept
+                .values()
+                .map(|(plain, encoded)| plain.len() + encoded.len())
+                .sum();
+            assert_eq!(shelf.size, held);
+            assert!(held <= KEPT_BYTES_MAX);
         }
     }
 
