@@ -1,6 +1,7 @@
 //! What the gateway answers itself: whether the shop lives and is ready, its API's document and pages, its keys.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -64,13 +65,14 @@ pub(crate) fn routes(deps: &Deps, config: &Config) -> Router {
         }))
     };
     let peers: Arc<[Peer]> = deps.peers.all().cloned().collect();
+    let rounds = Arc::new(Rounds::default());
     let (keys, shop) = (deps.keys.clone(), deps.shop.name.clone());
     let live = || async { (NOT_KEPT, Json(json!({ "status": "ok", "service": "gateway" }))) };
     Router::new()
         .route("/", get(move |headers| front(headers, shop.clone())))
         .route("/health", get(live))
         .route("/healthz", get(live))
-        .route("/ready", get(move |cx| ready(cx, peers.clone())))
+        .route("/ready", get(move |cx| ready(cx, peers.clone(), rounds.clone())))
         // Browsers ask for one by themselves and complain about a 404.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route(
@@ -122,10 +124,35 @@ async fn jwks(keys: Keys) -> Response {
     ([(header::CACHE_CONTROL, "public, max-age=300")], Json(keys.jwks())).into_response()
 }
 
-/// Asks every service, all at once.
-async fn ready(In(cx): In, peers: Arc<[Peer]>) -> Response {
-    let asked = peers.iter().map(|peer| ask(&cx, peer));
-    let answers: BTreeMap<&str, &str> = futures_util::future::join_all(asked).await.into_iter().collect();
+/// Asks every service, all at once, for as many as want to know: probes are not counted, and must not cost the services
+/// more the more of them come. Always holds: an answer is of a round that began after its asker came.
+#[derive(Default)]
+struct Rounds {
+    begun: AtomicU64,
+    /// The round that ended last, by its number.
+    last: tokio::sync::Mutex<(u64, Answers)>,
+}
+
+type Answers = BTreeMap<&'static str, &'static str>;
+
+impl Rounds {
+    async fn ask(&self, cx: &Cx, peers: &[Peer]) -> Answers {
+        let came = self.begun.load(Ordering::SeqCst);
+        let mut last = self.last.lock().await;
+        if last.0 <= came {
+            let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            let asked = peers.iter().map(|peer| ask(cx, peer));
+            *last = (
+                number,
+                futures_util::future::join_all(asked).await.into_iter().collect(),
+            );
+        }
+        last.1.clone()
+    }
+}
+
+async fn ready(In(cx): In, peers: Arc<[Peer]>, rounds: Arc<Rounds>) -> Response {
+    let answers = rounds.ask(&cx, &peers).await;
     if answers.values().all(|answer| *answer == "ready") {
         return (NOT_KEPT, Json(json!({ "status": "ready", "parts": answers }))).into_response();
     }
@@ -134,7 +161,7 @@ async fn ready(In(cx): In, peers: Arc<[Peer]>) -> Response {
     problem.with("parts", answers).retry_after(1).into_response()
 }
 
-async fn ask<'a>(cx: &Cx, peer: &'a Peer) -> (&'a str, &'static str) {
+async fn ask(cx: &Cx, peer: &Peer) -> (&'static str, &'static str) {
     let asked = peer.call(cx, Method::GET, "/ready").done();
     let answer = tokio::time::timeout(READY_TIME, asked).await;
     (

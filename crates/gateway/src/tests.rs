@@ -3,6 +3,7 @@
 mod answers;
 mod guarding;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use base::{Clock, Id, Ids, SessionId, Time, UserId};
 use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::Value;
 use serve::{Deps, In, Keys, Mode, Part, Peers, Rights, Role, Route, Routes, Secret, Shop, Stop};
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 use wire::{Late, Peer};
 
@@ -351,4 +353,29 @@ async fn a_shop_with_a_part_missing_is_not_ready() {
     let response = town.get("/ready").await;
     assert_eq!(response.status(), 503);
     assert_eq!(json_of(response).await["parts"]["catalog"], "not ready");
+}
+
+#[tokio::test]
+async fn many_who_ask_whether_the_shop_is_ready_share_an_answer() {
+    let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let late = Late::new();
+    let answer = {
+        let (asked, gate) = (asked.clone(), gate.clone());
+        move || async move {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let _ = gate.acquire().await;
+        }
+    };
+    late.set(Router::new().route("/ready", axum::routing::get(answer)));
+    let town = gateway_of(deps(Peers::new([Peer::local("catalog", late)])), Vec::new());
+    let many = futures_util::future::join_all((0..20).map(|_| town.get("/ready")));
+    let (answers, ()) = tokio::join!(many, async { gate.add_permits(100) });
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    assert_eq!(
+        asked.load(Ordering::Relaxed),
+        2,
+        "the first one's, and one for all who came meanwhile"
+    );
+    assert_eq!(town.get("/ready").await.status(), 200);
+    assert_eq!(asked.load(Ordering::Relaxed), 3, "who comes later gets a fresh one");
 }
