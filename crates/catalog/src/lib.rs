@@ -5,7 +5,7 @@
 //! - Tables: `catalog_product`, `catalog_handle` (handles of before), `catalog_variant`, `catalog_price`,
 //!   `catalog_stock`, `catalog_movement` (the stock's ledger), `catalog_reservation` (one row per order);
 //!   `catalog_import` with `catalog_import_piece`, `catalog_import_row` and `catalog_import_change` (imports, their
-//!   files while they run, rows that stayed out, and what an undo needs).
+//!   files while they run, rows that stayed out, and what an undo needs); `catalog_currency` (what prices are in).
 //! - Events out, each with a sequence of its own subject: `ProductCreated`, `ProductUpdated`, `ProductArchived`
 //!   (subject: the product; sequence: its catalogue version); `InventoryReserved`, `InventoryReleased` (subject: the
 //!   order; sequence: the reservation's version, 1 and 2); `InventoryAdjusted` (subject: the variant; sequence: the
@@ -47,13 +47,32 @@ use base::Currency;
 pub use error::{Choice, Error};
 
 /// The tables, in the order in which they came to be.
-pub const MIGRATIONS: &[Migration] = ::store::migrations!("0001_catalog", "0002_categories", "0003_imports");
+pub const MIGRATIONS: &[Migration] =
+    ::store::migrations!("0001_catalog", "0002_categories", "0003_imports", "0004_currency");
 
 /// What can be set. The limits are constants with their reasons.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The folder of this process's search index; in memory without. Nobody else writes there.
     pub search: Option<PathBuf>,
+}
+
+/// Why the catalogue does not start.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+    /// The prices are in another currency than the settings say.
+    #[error(
+        "the prices of this shop are in {kept}, but `shop.currency` says {asked}; set it to {kept}, or begin another shop in a data folder or database of its own"
+    )]
+    OtherCurrency {
+        /// The code of what the prices are in.
+        kept: String,
+        /// What the settings say.
+        asked: Currency,
+    },
 }
 
 /// What every action of the catalogue stands on.
@@ -69,9 +88,10 @@ pub struct App {
 /// Builds the service on its opened database.
 ///
 /// # Errors
-/// The database's, while products of before the tree of categories get their place in it.
-pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::Part, ::store::Error> {
+/// [`StartFault::OtherCurrency`]; the database's, while products of before the tree of categories get their place in it.
+pub async fn build(deps: serve::Deps, db: Db, config: Config) -> Result<serve::Part, StartFault> {
     let deps = deps.of("catalog");
+    actions::keep_currency(&db, deps.shop.currency).await?;
     let adopted = actions::adopt(&db).await?;
     if adopted > 0 {
         tracing::info!(

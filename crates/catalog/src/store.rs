@@ -6,6 +6,7 @@
 mod audit;
 mod cards;
 mod categories;
+mod currency;
 mod exports;
 mod imports;
 mod listing;
@@ -26,6 +27,7 @@ pub use categories::{
     Categories, categories, children, count_categories, count_children, held_categories, insert_categories, raise_tree,
     remove_category, save_categories, tree_version, with_children,
 };
+pub use currency::keep_currency;
 pub use exports::{Exported, exported, product_metadata, variant_metadata};
 #[cfg(test)]
 pub use imports::count_pieces;

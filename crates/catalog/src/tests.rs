@@ -2,6 +2,7 @@
 
 mod bulk;
 mod categories;
+mod currency;
 mod desk;
 mod holds;
 mod imports;
