@@ -177,8 +177,10 @@ pub struct Variant {
     "tags": ["forged", "ash"],
     "images": [{ "url": "https://images.example.com/peen-hammer.jpg", "alt": "The hammer from the side" }]
 }))]
+#[schemars(extend("if" = { "not": { "required": ["variants"] } }, "then" = { "required": ["price"] }))]
 pub struct NewProduct {
     /// The name.
+    #[schemars(length(min = 1))]
     pub name: String,
     /// The price of each variant that names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -199,6 +201,7 @@ pub struct NewProduct {
         alias = "stockQuantity",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(range(min = 0))]
     pub stock: Option<i64>,
     /// The category (`General`): a name, a path such as `Home > Lighting`, or an id. Names and paths that are not in
     /// the tree yet are added to it.
@@ -268,6 +271,7 @@ pub struct NewVariant {
         alias = "stockQuantity",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(range(min = 0))]
     pub stock: Option<i64>,
     /// GTIN, ISBN or the like.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -85,22 +85,29 @@ pub fn check(new: NewProduct, currency: Currency) -> Result<Draft, Vec<FieldFaul
             (Vec::new(), vec![DraftVariant { facts, stock }])
         }
     };
-    let facts = handle.map(|handle| Facts {
-        handle,
-        name,
-        description: description_of(&new.description.unwrap_or_default(), &mut faults),
-        vendor: word("/vendor", new.vendor, &mut faults),
-        category: category_of(new.category, &mut faults).unwrap_or_else(|| CATEGORY_DEFAULT.to_owned()),
-        tags: tags_of(&new.tags.unwrap_or_default(), &mut faults),
-        status: new.status.unwrap_or_default(),
-        images: images_of(new.image_url, new.images, &mut faults).unwrap_or_default(),
-        options,
-        metadata: metadata_of("/metadata", new.metadata, &mut faults).unwrap_or_default(),
-    });
-    let Some(facts) = facts else { return Err(faults.0) };
-    if facts.status == api::catalog::Status::Archived {
+    let description = description_of(&new.description.unwrap_or_default(), &mut faults);
+    let vendor = word("/vendor", new.vendor, &mut faults);
+    let category = category_of(new.category, &mut faults);
+    let tags = tags_of(&new.tags.unwrap_or_default(), &mut faults);
+    let images = images_of(new.image_url, new.images, &mut faults);
+    let metadata = metadata_of("/metadata", new.metadata, &mut faults);
+    let status = new.status.unwrap_or_default();
+    if status == api::catalog::Status::Archived {
         faults.add("/status", "a new product is active or draft");
     }
+    let Some(handle) = handle else { return Err(faults.0) };
+    let facts = Facts {
+        handle,
+        name,
+        description,
+        vendor,
+        category: category.unwrap_or_else(|| CATEGORY_DEFAULT.to_owned()),
+        tags,
+        status,
+        images: images.unwrap_or_default(),
+        options,
+        metadata: metadata.unwrap_or_default(),
+    };
     faults.or(Draft {
         facts,
         variants,

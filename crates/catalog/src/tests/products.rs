@@ -192,6 +192,22 @@ async fn what_is_taken_is_refused(desk: Desk) {
         (400, 2),
         "{unknown:?}"
     );
+    for (body, wanted) in [
+        (json!({}), vec!["/name", "/price"]),
+        (
+            json!({ "name": "", "price": "ten", "stock": -4, "colour": "x", "tags": "a" }),
+            vec!["/colour", "/name", "/price", "/stock", "/tags"],
+        ),
+        (
+            json!({ "name": "x", "price": 1, "handle": "@", "tags": [""], "status": "archived" }),
+            vec!["/handle", "/tags/0", "/status"],
+        ),
+    ] {
+        let refused = desk.clerk("POST /products", body).await;
+        let errors = refused.body["errors"].as_array().unwrap();
+        let named: Vec<_> = errors.iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+        assert_eq!((refused.status, named), (400, wanted));
+    }
 }
 
 async fn an_edit_compares_the_catalogue_version_only(desk: Desk) {
