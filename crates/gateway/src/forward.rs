@@ -104,6 +104,8 @@ fn prepare(keys: &Keys, request: &mut Request, cx: Option<&Cx>) {
     let headers = request.headers_mut();
     strip(headers);
     headers.remove(header::HOST);
+    // Here leave to send the body is given as soon as it is read: the service is sent it unasked.
+    headers.remove(header::EXPECT);
     headers.remove(header::FORWARDED);
     headers.remove(FORWARDED_FOR);
     let mut put = |name, text: &str| {
@@ -159,6 +161,7 @@ mod tests {
         let keys = Keys::new(&Secret::Ed25519([7; 32]), &[], "shop", clock, Ids::seeded(1));
         let mut request = Request::builder()
             .header("x-forwarded-for", "6.6.6.6")
+            .header("expect", "100-continue")
             .extension(CallerAt([10, 0, 0, 1].into()))
             .body(Body::empty())
             .unwrap();
@@ -166,6 +169,7 @@ mod tests {
         let text = |name: &HeaderName| request.headers()[name].to_str().unwrap();
         assert_eq!(text(&wire::header::CLIENT_ADDRESS), "10.0.0.1");
         assert_eq!(text(&FORWARDED_FOR), "10.0.0.1");
+        assert!(!request.headers().contains_key("expect"));
         let voucher = keys.verify(text(&wire::header::VOUCHER)).unwrap();
         assert!(
             matches!(&*voucher, Holder::Service(name) if name == "gateway"),
