@@ -8,7 +8,7 @@ use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::postings::BlockSegmentPostings;
 use tantivy::query::{DfaWrapper, EnableScoring, Query};
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocId, DocSet as _, Score, Searcher, SegmentReader, TERMINATED, TantivyError, Term};
+use tantivy::{DocId, DocSet as _, Score, Searcher, SegmentOrdinal, SegmentReader, TERMINATED, TantivyError, Term};
 
 use super::filter::Wanted;
 use super::index::Fields;
@@ -57,6 +57,9 @@ struct Find {
     /// The last of them, counted from 1.
     last: u8,
 }
+
+/// So many are passed over at once where none of them is found: most products are not.
+const STRIDE: usize = 16;
 
 impl Finds {
     /// Nothing yet.
@@ -126,18 +129,31 @@ impl Finds {
 
     /// Whether some product is found, whatever the filters.
     pub fn is_any(&self, searcher: &Searcher, mode: Mode) -> bool {
-        let segments = self.segments.iter().zip(searcher.segment_readers());
-        segments.into_iter().any(|(finds, segment)| {
+        let mut segments = (0..).zip(searcher.segment_readers());
+        segments.any(|(ordinal, segment)| {
             let alive = segment.alive_bitset();
-            let mut found = (0..)
-                .zip(finds)
-                .filter(|(_, find)| find.score(mode, self.words).is_some());
-            found.any(|(doc, _): (DocId, _)| alive.is_none_or(|alive| alive.is_alive(doc)))
+            let mut found = self.of_segment(ordinal, mode);
+            found.any(|(doc, _)| alive.is_none_or(|alive| alive.is_alive(doc)))
+        })
+    }
+
+    /// The documents of a segment that are found, in their order, with their scores.
+    fn of_segment(&self, ordinal: usize, mode: Mode) -> impl Iterator<Item = (DocId, u32)> {
+        let strides = (0..).step_by(STRIDE).zip(self.segments[ordinal].chunks(STRIDE));
+        let strides = strides.filter(|(_, stride)| stride.iter().fold(0, |any, find| any | find.bits()) != 0);
+        strides.flat_map(move |(first, stride)| {
+            let finds = (first..).zip(stride);
+            finds.filter_map(move |(doc, find)| Some((doc, find.score(mode, self.words)?)))
         })
     }
 }
 
 impl Find {
+    /// Zero where nothing was found.
+    fn bits(self) -> u32 {
+        u32::from(self.score) << 16 | u32::from(self.words) << 8 | u32::from(self.last)
+    }
+
     fn score(self, mode: Mode, words: u8) -> Option<u32> {
         let by_words = match mode {
             Mode::All => words > 0 && self.words == words,
@@ -162,10 +178,10 @@ pub fn collect<C: Collector>(
     collector: &C,
 ) -> Result<C::Fruit, TantivyError> {
     let mut fruits = Vec::new();
-    for (ordinal, segment) in (0..).zip(searcher.segment_readers()) {
+    for (ordinal, segment) in searcher.segment_readers().iter().enumerate() {
         let sieve = wanted.sieve(segment, fields)?;
         let alive = segment.alive_bitset();
-        let mut child = collector.for_segment(ordinal, segment)?;
+        let mut child = collector.for_segment(ordinal as SegmentOrdinal, segment)?;
         let mut take = |doc, score| {
             if alive.is_none_or(|alive| alive.is_alive(doc)) && sieve.lets_through(doc) {
                 child.collect(doc, score);
@@ -173,13 +189,10 @@ pub fn collect<C: Collector>(
         };
         match found {
             None => (0..segment.max_doc()).for_each(|doc| take(doc, 0.0)),
-            Some((finds, mode)) => {
-                for (doc, find) in (0..).zip(&finds.segments[ordinal as usize]) {
-                    if let Some(score) = find.score(mode, finds.words) {
-                        take(doc, score as Score); // Whole numbers below 2^24 are exact.
-                    }
-                }
-            }
+            // Whole numbers below 2^24 are exact.
+            Some((finds, mode)) => finds
+                .of_segment(ordinal, mode)
+                .for_each(|(doc, score)| take(doc, score as Score)),
         }
         fruits.push(child.harvest());
     }
