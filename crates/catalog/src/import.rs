@@ -96,5 +96,30 @@ fn record(tx: &mut Tx<'_>, id: ImportId) -> Result<(), Error> {
 }
 
 /// The sample catalogue: an ironmonger's shop, in the same dialect. Its first product is a simple one with plenty of
-/// stock.
+/// stock. Amounts have two decimals, and hold in [`sample`] for every currency.
 pub const SAMPLE: &str = include_str!("../sample/products.csv");
+/// The columns of [`SAMPLE`] that hold amounts.
+const AMOUNTS: [&str; 3] = ["Variant Price", "Variant Compare At Price", "Cost per item"];
+
+/// The sample with amounts that the currency has: 24.90 dollars, 2490 yen.
+///
+/// # Errors
+/// None for the file as it is: its rows are read and written as CSV.
+pub fn sample(currency: Currency) -> Result<Vec<u8>, csv::Error> {
+    if currency.digits() >= 2 {
+        return Ok(SAMPLE.into());
+    }
+    let mut rows = csv::Reader::from_reader(SAMPLE.as_bytes());
+    let head = rows.headers()?.clone();
+    let mut whole = csv::Writer::from_writer(Vec::new());
+    whole.write_record(&head)?;
+    for row in rows.records() {
+        let row = row?;
+        let fields = head.iter().zip(&row);
+        whole.write_record(fields.map(|(column, field)| match AMOUNTS.contains(&column) {
+            true => field.replace('.', ""),
+            false => field.to_owned(),
+        }))?;
+    }
+    whole.into_inner().map_err(|fault| fault.into_error().into())
+}

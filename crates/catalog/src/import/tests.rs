@@ -348,6 +348,22 @@ fn the_real_files_are_sound() {
 }
 
 #[test]
+fn the_sample_is_for_every_currency() {
+    for (currency, price) in [
+        ("JPY", ",2490,"),
+        ("USD", ",24.90,"),
+        ("BHD", ",24.90,"),
+        ("CLF", ",24.90,"),
+    ] {
+        let currency = currency.parse().unwrap();
+        let csv = super::sample(currency).unwrap();
+        assert_eq!(super::counted(csv.as_slice(), currency), Some((34, 0)), "{currency}");
+        let text = String::from_utf8(csv).unwrap();
+        assert!(text.lines().nth(1).unwrap().contains(price), "{currency}");
+    }
+}
+
+#[test]
 fn the_sample_is_sound() {
     let (entries, failed, _) = read(super::SAMPLE).expect("a file");
     assert_eq!(failed, Vec::<String>::new());

@@ -240,13 +240,7 @@ fn field(change: &FieldChange) -> String {
 
 /// Takes an import back; answers whether all of it.
 async fn take_back(deps: &Deps, id: ImportId, force: bool) -> Result<bool> {
-    let catalog = deps.of("cli").peers.peer("catalog");
-    let asked = catalog
-        .call(&cx(deps), Method::POST, format!("/products/import/{id}/undo"))
-        .json(&UndoImport { force })
-        .fetch()
-        .await;
-    let report = told(at_rest(deps, told(asked)?).await)?;
+    let report = told(undone(deps, id, force).await)?;
     let Some(undo) = report.undo else {
         bail!("the catalogue does not say what it took back");
     };
@@ -261,6 +255,17 @@ async fn take_back(deps: &Deps, id: ImportId, force: bool) -> Result<bool> {
         ))?;
     }
     Ok(undo.kept == 0)
+}
+
+/// Has an import taken back, and waits for it.
+async fn undone(deps: &Deps, id: ImportId, force: bool) -> Result<Import, Problem> {
+    let catalog = deps.of("cli").peers.peer("catalog");
+    let asked = catalog
+        .call(&cx(deps), Method::POST, format!("/products/import/{id}/undo"))
+        .json(&UndoImport { force })
+        .fetch()
+        .await?;
+    at_rest(deps, asked).await
 }
 
 /// Waits until nothing of an import goes on any more.
@@ -330,12 +335,24 @@ pub async fn sample(deps: &Deps) -> Result<bool> {
     if !any.is_empty() {
         return Ok(false);
     }
-    let sent = send(deps, ImportQuery::default(), Body::from(catalog::import::SAMPLE)).await?;
-    let report = at_rest(deps, sent).await?;
-    if report.rejected_rows > 0 || report.problem.is_some() {
-        bail!("the sample catalogue did not go in: {report:?}");
-    }
+    let csv = catalog::import::sample(deps.shop.currency).context("the sample catalogue cannot be read")?;
+    fill(deps, csv).await?;
     Ok(true)
+}
+
+/// Imports all of `csv`, or nothing: the next start finds the catalogue as empty as this one did.
+async fn fill(deps: &Deps, csv: Vec<u8>) -> Result<()> {
+    let sent = send(deps, ImportQuery::default(), Body::from(csv)).await?;
+    let report = at_rest(deps, sent).await?;
+    let reason = match (&report.problem, report.rejected.first()) {
+        (None, None) => return Ok(()),
+        (Some(problem), _) => problem.detail.clone(),
+        (None, Some(row)) => format!("line {}: {}", row.line, row.reason),
+    };
+    if report.created > 0 {
+        undone(deps, report.id, true).await?;
+    }
+    bail!("the sample catalogue did not go in: {reason}")
 }
 
 /// The context of what the command line asks.
@@ -408,4 +425,27 @@ fn chunks(file: File, bar: ProgressBar) -> Body {
         bar.inc(read as u64);
         Ok::<_, std::io::Error>((read > 0).then(|| (Bytes::from(chunk), (file, bar))))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use base::{Clock, Ids};
+    use ironmonger::compose::{self, Place};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fill_that_fails_leaves_nothing_behind() {
+        let config = Config::read(None, std::iter::empty()).unwrap();
+        let services = compose::named(&[]).unwrap();
+        let services: Vec<_> = services.into_iter().filter(|service| *service != "gateway").collect();
+        let composed = compose::compose(&config, &services, &Place::Memory, Clock::system(), Ids::seeded(1));
+        let deps = composed.await.unwrap().deps;
+        let csv = "Handle,Title,Variant Price\nawl,Awl,3.50\nsaw,Saw,far too much\n";
+        let fault = fill(&deps, csv.into()).await.unwrap_err().to_string();
+        assert!(fault.contains("line 3") && fault.lines().count() == 1, "{fault}");
+        // So the catalogue counts as empty still, and is filled.
+        assert!(sample(&deps).await.unwrap());
+        assert!(!sample(&deps).await.unwrap());
+    }
 }
