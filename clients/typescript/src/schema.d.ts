@@ -771,7 +771,7 @@ export interface paths {
         put?: never;
         /**
          * Pays an order
-         * @description Pays a pending order, or tries a declined payment again. `amount`, when given, must equal what is due. A payment whose outcome is not known yet is answered with the status `processing`.
+         * @description Pays a pending order, or tries a declined payment again. `amount`, when given, must equal what is due. A payment whose outcome is not known yet is answered with the status `processing`, one that is paid in cash on delivery with `pending`.
          *
          *     Rights: the owner, or staff.
          */
@@ -837,7 +837,7 @@ export interface paths {
         put?: never;
         /**
          * Refunds a payment
-         * @description `amount`, or all that is left. A refund that the provider has not confirmed yet is `pending` in the answer and goes on by itself.
+         * @description `amount`, or all that is left. A refund that the provider has not confirmed yet is `pending` in the answer and goes on by itself. Of cash it records what was given back by hand.
          *
          *     Rights: staff and API keys with the permission `payments:write`.
          */
@@ -2542,7 +2542,7 @@ export interface components {
             orderId: components["schemas"]["OrderId"];
             /** @description How it is paid. */
             paymentMethod: components["schemas"]["PaymentMethod"];
-            /** @description With whom. */
+            /** @description With whom; `cash` when it is paid on delivery. */
             provider: string;
             /** @description What was given back. */
             refunded: components["schemas"]["Amount"];
@@ -2634,7 +2634,7 @@ export interface components {
          * @description The codes of all refusals.
          * @enum {string}
          */
-        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "not_a_product_file" | "not_for_sale" | "not_found" | "nothing_to_undo" | "order_closed" | "out_of_stock" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
+        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "not_a_product_file" | "not_for_sale" | "not_found" | "nothing_to_undo" | "order_closed" | "out_of_stock" | "payable_on_delivery" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
         /** @description Pays a pending order, or tries a declined payment again. */
         Process: {
             /** @description When given, it must equal what is due. */

@@ -81,6 +81,10 @@ pub struct AuditedPayment {
     pub surplus_captured: Money,
     /// What of that was given back.
     pub surplus_refunded: Money,
+    /// What of `captured` was taken in cash: no provider knows of it.
+    pub cash_captured: Money,
+    /// What of `refunded` was given back by hand.
+    pub cash_refunded: Money,
     /// The tries, by which the provider knows the charges.
     pub attempts: Vec<AttemptId>,
     /// When it last changed.

@@ -1,8 +1,6 @@
 //! Orders: what was bought, by whom, for how much, and how far it is.
 
-use base::{
-    Address, Amount, Currency, Money, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId,
-};
+use base::{Address, Amount, Currency, OrderId, OrderLineId, ProductId, Quantity, RefundId, Time, UserId, VariantId};
 use http::Method;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -303,9 +301,6 @@ pub struct Ownership {
     pub order: OrderId,
     /// Who ordered.
     pub user: UserId,
-    /// What is to be paid at the door, if it is: of that, payments has heard nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cash: Option<Money>,
 }
 
 /// What other services may ask of orders.
@@ -314,7 +309,7 @@ pub struct Client(pub Peer);
 
 impl Client {
     /// Pays a pending order and drives it on; answers the order as it then stands.
-    /// Refused: 404, 409 `already_paid`, 409 `order_closed`, 409 `amount_differs`, 402 `payment_declined`.
+    /// Refused: 404, 409 `already_paid`, 409 `payable_on_delivery`, 409 `order_closed`, 409 `amount_differs`, 402 `payment_declined`.
     pub async fn pay(&self, cx: &Cx, pay: &PayOrder) -> Result<Order, Problem> {
         self.0
             .call(cx, Method::POST, "/internal/orders/pay")

@@ -19,7 +19,7 @@ pub enum PaymentMethod {
     DebitCard,
     /// PayPal.
     Paypal,
-    /// Cash when it arrives: nothing is captured beforehand.
+    /// Cash when it arrives: captured when the order is delivered.
     CashOnDelivery,
 }
 
@@ -51,11 +51,11 @@ impl PaymentMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
-    /// Not tried yet.
+    /// Not tried yet, or to be paid in cash on delivery.
     Pending,
     /// Under way, or its outcome is not known yet.
     Processing,
-    /// Captured (or due on delivery).
+    /// Captured.
     Completed,
     /// Declined, or given up.
     Failed,
@@ -131,7 +131,7 @@ pub struct Payment {
     pub status: PaymentStatus,
     /// How it is paid.
     pub payment_method: PaymentMethod,
-    /// With whom.
+    /// With whom; `cash` when it is paid on delivery.
     pub provider: String,
     /// What is due.
     pub amount: Amount,
@@ -255,11 +255,24 @@ pub struct Standing {
 pub struct Client(pub Peer);
 
 impl Client {
-    /// Tries the payment and answers how it then stands; a decline is a standing, not an error.
+    /// Tries the payment and answers how it then stands; a decline is a standing, not an error. Cash on delivery is only
+    /// noted: its standing is `pending`.
     /// Refused: 409 `closed` after an undo, 409 `already_paid` never (a paid order's standing is `completed`). Harmless to repeat.
     pub async fn pay(&self, cx: &Cx, pay: &Pay) -> Result<Standing, Problem> {
         self.0
             .call(cx, Method::POST, "/internal/pay")
+            .json(pay)
+            .once()
+            .fetch()
+            .await
+    }
+
+    /// The cash for an order was taken at the door: captures it, once, with no provider, and answers how the payment then
+    /// stands (`completed`; `processing`: a try by card has to come to its end first, ask again). Of `pay`, `token` and
+    /// `attempt` do not matter. Refused: 409 `closed` after an undo. Harmless to repeat.
+    pub async fn collect(&self, cx: &Cx, pay: &Pay) -> Result<Standing, Problem> {
+        self.0
+            .call(cx, Method::POST, "/internal/collect")
             .json(pay)
             .once()
             .fetch()

@@ -2,8 +2,9 @@
 //!
 //! - STOCK-1: on hand = received ± adjusted − settled + restocked; reserved = Σ live reservations;
 //!   0 ≤ reserved ≤ on hand; and what is reserved or settled is what the orders say.
-//! - PAY-1: at rest, captured = total where an order is confirmed and paid online, refunded = captured where it failed
-//!   or was cancelled, refunded ≤ captured, and the provider's statement equals ours.
+//! - PAY-1: at rest, captured = total where an order is confirmed and paid online, or delivered and paid in cash, and
+//!   nothing before that; refunded = captured where it failed or was cancelled; refunded ≤ captured; and the provider's
+//!   statement equals ours, but for cash.
 //! - ORD-1: every order comes to rest.
 //! - EVT-1: no event is lost, none is applied twice.
 //!
@@ -18,6 +19,7 @@ use api::audit::{
     AuditedOrder, AuditedPayment, AuditedReservation, Charged, Client, EventFault, Logged, OfAnOrder, StockFault,
 };
 use api::orders::OrderStatus;
+use api::payments::PaymentStatus;
 use base::{AttemptId, OrderId, Time};
 use serde::de::DeserializeOwned;
 use serve::Deps;
@@ -226,11 +228,16 @@ pub fn judge_order(
         }
         return;
     }
-    if order.paid_online && captured != order.total.minor {
+    // What is paid at the door is paid from the moment of delivery on, unless a card was faster.
+    let paid =
+        order.paid_online || order.status == OrderStatus::Delivered || order.payment_status != PaymentStatus::Pending;
+    let due = if paid { order.total.minor } else { 0 };
+    if captured != due {
         wrong(
             "PAY-1",
             format!(
-                "is {status} and costs {}, but {captured} were captured",
+                "is {status}, its payment {}, and {due} of the {} that it costs are due, but {captured} were captured",
+                order.payment_status.as_str(),
                 order.total.minor
             ),
         );
@@ -301,8 +308,8 @@ async fn judge_statements(
             .map(of)
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let ours = (
-            payment.captured.minor + payment.surplus_captured.minor,
-            payment.refunded.minor + payment.surplus_refunded.minor,
+            payment.captured.minor + payment.surplus_captured.minor - payment.cash_captured.minor,
+            payment.refunded.minor + payment.surplus_refunded.minor - payment.cash_refunded.minor,
         );
         if theirs != ours {
             let what = format!(

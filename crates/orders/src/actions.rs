@@ -10,7 +10,7 @@ use std::sync::Arc;
 use ::store::Once;
 use api::Ref;
 use api::orders::{HandOver, OrderStatus, Ownership, PayOrder, SetStatus};
-use api::payments::{PaymentMethod, PaymentStatus, Standing};
+use api::payments::{PaymentStatus, Standing};
 use base::{Money, OrderId, Page, UserId};
 use serve::{Caller, Known};
 use tokio::time::Instant;
@@ -153,6 +153,12 @@ pub async fn cancel(
         .await?;
     app.watched.wake();
     // Whoever drives the order sees that it was cancelled and follows; what is left to undo is undone here.
+    let order = drive_on(app, cx, id).await?;
+    Ok(Joined { order, replayed })
+}
+
+/// Drives an order to rest that was just moved, also when somebody drives it who has not read of that.
+async fn drive_on(app: &Arc<App>, cx: &Cx, id: OrderId) -> Result<Order, Error> {
     let patience = Instant::now() + app.config.patience;
     let mut order = drive::run(app, cx, id).await?;
     while order.resume_at.is_some() && Instant::now() < patience {
@@ -162,7 +168,7 @@ pub async fn cancel(
             break; // What is left is not known yet; the sweep goes on with it.
         }
     }
-    Ok(Joined { order, replayed })
+    Ok(order)
 }
 
 /// An order that the caller may change: their own, or any with the permission.
@@ -220,6 +226,7 @@ pub async fn set_status(
     let reason = reasonable(reason)?;
     let id = may_change(app, caller, order).await?.id;
     let (by, request_id, now) = (cx.actor().to_owned(), cx.request_id().to_owned(), app.deps.clock.now());
+    let resume_at = now.after(app.config.lease);
     let ids = app.deps.ids.clone();
     let done = app
         .db
@@ -228,7 +235,7 @@ pub async fn set_status(
             known.permits(&order.tag())?;
             let from = order.status;
             let (mut order, event) = order
-                .advance(status, reason.clone(), &by, now)
+                .advance(status, reason.clone(), &by, resume_at, now)
                 .map_err(Error::Illegal)?;
             if !store::save(tx, &mut order, event, &by, &request_id, now)? {
                 return Err(Error::from(tx.conflict()));
@@ -248,8 +255,12 @@ pub async fn set_status(
         })
         .await?;
     app.watched.wake();
+    let order = find(app, Ref::Order(id)).await?;
     Ok(Joined {
-        order: find(app, Ref::Order(id)).await?,
+        order: match order.status == OrderStatus::Delivered && order.owes_cash() {
+            true => drive_on(app, cx, id).await?,
+            false => order,
+        },
         replayed: done.replayed,
     })
 }
@@ -259,7 +270,6 @@ pub async fn ownership(app: &App, order: Ref) -> Result<Ownership, Error> {
     find(app, order).await.map(|order| Ownership {
         order: order.id,
         user: order.user,
-        cash: (order.method == PaymentMethod::CashOnDelivery).then_some(order.totals.total),
     })
 }
 
@@ -286,7 +296,7 @@ pub async fn pay(app: &Arc<App>, cx: &Cx, pay: PayOrder) -> Result<Order, Error>
     // meanwhile, then this call has joined that one.
     let id = order.id;
     match pay_waiting(app, cx, order, pay).await {
-        Err(Error::AlreadyPaid) => find(app, Ref::Order(id)).await,
+        Err(Error::AlreadyPaid | Error::PayableOnDelivery) => find(app, Ref::Order(id)).await,
         done => done,
     }
 }
@@ -368,6 +378,7 @@ fn payable(order: &Order) -> Result<(), Error> {
     match order.status {
         OrderStatus::Pending => Ok(()),
         OrderStatus::Failed | OrderStatus::Cancelled => Err(Error::Closed),
+        _ if order.owes_cash() => Err(Error::PayableOnDelivery),
         _ => Err(Error::AlreadyPaid),
     }
 }

@@ -127,7 +127,7 @@ pub async fn to_rest(app: &Arc<App>, cx: &Cx, mut order: Order, driving: Driving
                 order.so_far.cleared = true;
             }
             Done::Outcome(outcome) => {
-                let unknown = matches!(&outcome, Outcome::Paid(standing) | Outcome::Undone(Some(standing)) if standing.status == PaymentStatus::Processing);
+                let unknown = matches!(&outcome, Outcome::Paid(standing) | Outcome::Collected(standing) | Outcome::Undone(Some(standing)) if standing.status == PaymentStatus::Processing);
                 let now = app.deps.clock.now();
                 let retry_at = now.after(if unknown { LOOK_AGAIN } else { app.config.lease });
                 let (after, written) = apply(order.clone(), outcome, cx.actor(), retry_at, now);
@@ -178,20 +178,14 @@ async fn perform(app: &Arc<App>, cx: &Cx, order: &Order, step: Step) -> Done {
             Err(problem) if problem.code == "out_of_stock" => Done::Outcome(Outcome::Short(short_lines(&problem))),
             Err(problem) => refused(problem),
         },
-        Step::Pay => {
-            let pay = Pay {
-                order: order.id,
-                user: order.user,
-                amount: order.totals.total,
-                method: order.method,
-                token: order.token.clone(),
-                attempt: order.attempt,
-            };
-            match app.payments.pay(cx, &pay).await {
-                Ok(standing) => Done::Outcome(Outcome::Paid(standing)),
-                Err(problem) => refused(problem),
-            }
-        }
+        Step::Pay => match app.payments.pay(cx, &payment(order)).await {
+            Ok(standing) => Done::Outcome(Outcome::Paid(standing)),
+            Err(problem) => refused(problem),
+        },
+        Step::Collect => match app.payments.collect(cx, &payment(order)).await {
+            Ok(standing) => Done::Outcome(Outcome::Collected(standing)),
+            Err(problem) => refused(problem),
+        },
         Step::Confirm => Done::Outcome(Outcome::Confirmed),
         Step::Expire => Done::Outcome(Outcome::Expired),
         Step::Settle | Step::Clear => finish(app, cx, order).await,
@@ -300,6 +294,18 @@ async fn postpone(app: &App, cx: &Cx, order: Order) -> Order {
     match write(app, cx, later, Written::Row).await {
         Ok(Some(saved)) => saved,
         _ => order, // The lease runs out by itself.
+    }
+}
+
+/// What payments is asked for.
+fn payment(order: &Order) -> Pay {
+    Pay {
+        order: order.id,
+        user: order.user,
+        amount: order.totals.total,
+        method: order.method,
+        token: order.token.clone(),
+        attempt: order.attempt,
     }
 }
 

@@ -43,6 +43,9 @@ pub enum Error {
     /// It was paid before.
     #[error("already paid")]
     AlreadyPaid,
+    /// It is paid in cash when it arrives.
+    #[error("payable on delivery")]
+    PayableOnDelivery,
     /// It is cancelled or failed: nothing can be paid any more.
     #[error("order closed")]
     Closed,
@@ -107,6 +110,10 @@ impl From<Error> for Problem {
                     .with("to", to)
             }
             Error::AlreadyPaid => Problem::conflict("already_paid", "This order is paid already."),
+            Error::PayableOnDelivery => Problem::conflict(
+                "payable_on_delivery",
+                "This order is paid in cash when it is delivered.",
+            ),
             Error::Closed => Problem::conflict(
                 "order_closed",
                 "This order was cancelled or has failed. Please order again.",

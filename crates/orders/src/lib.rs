@@ -35,7 +35,7 @@ use serve::{Deps, Part};
 use crate::store::{Inserted, Place, Save};
 
 /// The tables, in the order in which they came to be.
-pub const MIGRATIONS: &[Migration] = migrations!["0001_orders", "0002_desk"];
+pub const MIGRATIONS: &[Migration] = migrations!["0001_orders", "0002_desk", "0003_cash"];
 
 /// What can be set.
 #[derive(Clone, Debug)]

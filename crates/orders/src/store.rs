@@ -118,9 +118,12 @@ pub fn claim(tx: &mut Tx<'_>, ids: &[OrderId], until: Time, now: Time) -> Result
     Ok(tx.all(sql, &args![texts(ids), until, now], |row| row.get(0))?)
 }
 
-/// Notes that confirmed orders are at rest. One that was cancelled meanwhile is not touched.
+/// Notes that confirmed orders are at rest. One that was cancelled meanwhile is not touched, nor one that was delivered
+/// and whose cash payments has not heard of.
 pub fn rest(tx: &mut Tx<'_>, ids: &[OrderId]) -> Result<(), store::Error> {
-    let sql = "UPDATE orders_order SET resume_at = NULL WHERE id = ANY($1) AND status IN ('confirmed', 'processing', 'shipped', 'delivered')";
+    let sql = "UPDATE orders_order SET resume_at = NULL
+         WHERE id = ANY($1) AND status IN ('confirmed', 'processing', 'shipped', 'delivered')
+             AND NOT (status = 'delivered' AND payment_method = 'cash_on_delivery' AND payment_status = 'pending' AND total > 0)";
     tx.run(sql, &args![texts(ids)])?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! Between two of these steps anything may crash; [`resume()`] goes on from the rows.
 
 mod batches;
+mod collect;
 mod pay;
 mod refund;
 mod resume;
@@ -23,6 +24,7 @@ use crate::domain::{Cause, Payment, Told};
 use crate::{App, domain};
 
 pub(crate) use batches::{Captures, Firsts, captures, firsts};
+pub(crate) use collect::collect;
 #[cfg(test)]
 pub(crate) use pay::new_payment;
 pub(crate) use pay::pay;

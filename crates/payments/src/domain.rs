@@ -9,7 +9,7 @@ mod refund;
 use api::payments::{Failure, PaymentMethod, PaymentStatus};
 use base::{AttemptId, Money, OrderId, PaymentId, Time, UserId};
 
-pub use attempt::{Attempt, AttemptStatus, Capture, Cause, Outcome};
+pub use attempt::{Attempt, AttemptStatus, CASH, Capture, Cause, Outcome};
 pub use refund::{Refund, RefundStatus};
 
 /// An order's payment.
@@ -207,6 +207,11 @@ impl Payment {
         self.method = method;
         self.failure = None;
         self.changed(None, now)
+    }
+
+    /// Whether it is to be paid at the door, and is not yet.
+    pub fn awaits_cash(&self) -> bool {
+        self.method == PaymentMethod::CashOnDelivery && self.paid_by.is_none() && self.trying.is_none() && !self.closed
     }
 
     /// It is paid at the door instead: what was declined before no longer matters. `None`: it is so already, or money

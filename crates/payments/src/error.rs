@@ -22,6 +22,9 @@ pub enum Error {
     /// The money is there already.
     #[error("already paid")]
     AlreadyPaid,
+    /// It is paid in cash when it arrives.
+    #[error("payable on delivery")]
+    PayableOnDelivery,
     /// Asked to pay something else than is due.
     #[error("{due} is due")]
     AmountDiffers {
@@ -72,6 +75,10 @@ impl From<Error> for Problem {
             Error::NoSuchProvider => Problem::not_found("This shop does not work with such a payment provider."),
             Error::Closed => Problem::conflict("closed", "The order was called off; it cannot be paid any more."),
             Error::AlreadyPaid => Problem::conflict("already_paid", "The order is paid already."),
+            Error::PayableOnDelivery => Problem::conflict(
+                "payable_on_delivery",
+                "This order is paid in cash when it is delivered.",
+            ),
             Error::AmountDiffers { due } => {
                 Problem::conflict("amount_differs", format!("{due} is due, no more and no less."))
                     .with("due", due.amount())

@@ -30,6 +30,7 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                     (403, "forbidden"),
                     (404, "not_found"),
                     (409, "already_paid"),
+                    (409, "payable_on_delivery"),
                     (409, "order_closed"),
                     (409, "amount_differs"),
                     (503, "unavailable"),
@@ -37,7 +38,8 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .tells(
                     "Pays an order",
                     "Pays a pending order, or tries a declined payment again. `amount`, when given, must equal what is \
-                     due. A payment whose outcome is not known yet is answered with the status `processing`.",
+                     due. A payment whose outcome is not known yet is answered with the status `processing`, one that is \
+                     paid in cash on delivery with `pending`.",
                 ),
         )
         .add(
@@ -62,7 +64,7 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
                 .tells(
                     "Refunds a payment",
                     "`amount`, or all that is left. A refund that the provider has not confirmed yet is `pending` in \
-                     the answer and goes on by itself.",
+                     the answer and goes on by itself. Of cash it records what was given back by hand.",
                 ),
         )
         .add(
@@ -83,6 +85,12 @@ pub(crate) fn routes() -> Routes<Arc<App>> {
         )
         .add(
             Route::post("/internal/pay", pay)
+                .takes::<Pay>()
+                .gives::<Standing>(200)
+                .refuses(&[(409, "closed")]),
+        )
+        .add(
+            Route::post("/internal/collect", collect)
                 .takes::<Pay>()
                 .gives::<Standing>(200)
                 .refuses(&[(409, "closed")]),
@@ -142,6 +150,10 @@ async fn webhook(State(app): Here, In(cx): In, Path(provider): Path<String>, req
 
 async fn pay(State(app): Here, In(cx): In, Body(asked): Body<Pay>) -> Answer<Json<Standing>> {
     Ok(Json(actions::pay(&app, &cx, &asked).await?))
+}
+
+async fn collect(State(app): Here, In(cx): In, Body(of): Body<Pay>) -> Answer<Json<Standing>> {
+    Ok(Json(actions::collect(&app, &cx, &of).await?))
 }
 
 async fn undo(State(app): Here, In(cx): In, Body(of): Body<OfOrder>) -> Answer<Json<Option<Standing>>> {

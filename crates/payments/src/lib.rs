@@ -2,7 +2,7 @@
 //!
 //! Owns `payments_payment` (one row an order; the row decides), `payments_attempt`, `payments_capture`,
 //! `payments_refund`, `payments_inbox`. Orders decides whether and when to pay; this service obeys commands that
-//! are keyed by the order (`pay`, `undo`), remembers them, and may be told everything twice.
+//! are keyed by the order (`pay`, `collect`, `undo`), remembers them, and may be told everything twice.
 //!
 //! Events out: `PaymentProcessed` (captured), `PaymentFailed`, `PaymentRefunded`; the subject is the payment, the
 //! sequence its `version`. Events in: none.
@@ -15,8 +15,12 @@
 //! - `refunded + refunding ≤ captured`; a closed payment gives back whatever is captured, also later on;
 //! - what nobody drives any more is taken up by a task once its `resume_at` has passed.
 //!
-//! Cash on delivery (and a missing token, with a provider that has no default) is not tried: such a payment is
-//! `pending` with nothing captured, and orders confirms it without money or waits for a token, as it sees fit.
+//! A missing token, with a provider that has no default, is not tried: such a payment is `pending` with nothing
+//! captured, and orders waits for a token.
+//!
+//! Cash on delivery is `pending` from before its order is confirmed. When the order is delivered, orders tells
+//! `collect`: an attempt and its capture, which no provider knows of. What is given back of it is what staff gave back by
+//! hand: recorded, with nobody to ask.
 //!
 //! A provider is an adapter behind [`provider::Provider`]. The simulated one is a part of its own: [`simulated`].
 

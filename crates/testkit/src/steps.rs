@@ -273,8 +273,8 @@ fn step(row: &Row, now: i64) -> Option<Step> {
     if reservation.is_none() {
         return Some(Step::Reserve);
     }
-    if is(method, "cash_on_delivery") {
-        return Some(Step::Confirm);
+    if is(method, "cash_on_delivery") && captured.is_some() {
+        return Some(Step::Confirm); // Payments knows of it.
     }
     (!is(payment, "failed")).then_some(Step::Pay)
 }
@@ -298,8 +298,9 @@ mod tests {
         check("pending pending credit_card 99 1 reserved - 1", Some(Step::Pay));
         check("pending processing credit_card 99 1 reserved 0 1", Some(Step::Pay));
         check("pending pending credit_card 99 1 reserved 500 1", Some(Step::Confirm));
+        check("pending pending cash_on_delivery 99 1 reserved - 1", Some(Step::Pay));
         check(
-            "pending pending cash_on_delivery 99 1 reserved - 1",
+            "pending pending cash_on_delivery 99 1 reserved 0 1",
             Some(Step::Confirm),
         );
         check(

@@ -104,7 +104,7 @@ pub fn text(about: &About, order: &Order, shop: &str) -> String {
     }
     let number = order.number;
     let opening = match about.kind {
-        MailKind::Confirmed if order.method == PaymentMethod::CashOnDelivery => {
+        MailKind::Confirmed if order.owes_cash() => {
             format!("thank you for your order {number}. It is confirmed; please pay {total} when it arrives.")
         }
         MailKind::Confirmed => format!("thank you for your order {number}. It is paid and confirmed."),
@@ -113,6 +113,10 @@ pub fn text(about: &About, order: &Order, shop: &str) -> String {
             format!("your order {number} is cancelled. Whatever you have paid is given back, the way you paid it.")
         }
         MailKind::Cancelled => format!("your order {number} is cancelled. There is nothing to pay."),
+        MailKind::Refunded if order.method == PaymentMethod::CashOnDelivery => {
+            let back = Money::new(about.amount, total.currency);
+            format!("we have given back {back} for your order {number}.")
+        }
         MailKind::Refunded => {
             let back = Money::new(about.amount, total.currency);
             format!(

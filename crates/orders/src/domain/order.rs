@@ -132,6 +132,8 @@ pub struct SoFar {
     pub reserved: bool,
     /// Payments has captured the total.
     pub paid: bool,
+    /// Payments knows that it is paid at the door.
+    pub on_delivery: bool,
     /// Catalog has taken the pieces out of stock.
     pub settled: bool,
     /// The cart has let go of what was ordered.
@@ -255,6 +257,13 @@ impl Order {
         self.method != PaymentMethod::CashOnDelivery && self.totals.total.minor > 0
     }
 
+    /// Whether there is cash to be taken when it is delivered.
+    pub fn owes_cash(&self) -> bool {
+        self.method == PaymentMethod::CashOnDelivery
+            && self.payment_status == PaymentStatus::Pending
+            && self.totals.total.minor > 0
+    }
+
     /// Nobody has been told of it yet: its row is as it was placed. Whoever is answered while an order is not at rest
     /// leaves a later version behind.
     pub fn is_unanswered(&self) -> bool {
@@ -299,12 +308,14 @@ impl Order {
         format!("\"{}\"", self.version)
     }
 
-    /// Moves a confirmed order forward. Moves may skip a state; none goes back.
+    /// Moves a confirmed order forward. Moves may skip a state; none goes back. Whoever delivers what is paid at the door
+    /// took the money: its process tells payments so, and is left to its driver until `resume_at`.
     pub fn advance(
         mut self,
         to: OrderStatus,
         reason: Option<String>,
         by: &str,
+        resume_at: Time,
         now: Time,
     ) -> Result<(Order, Option<OrderEvent>), Illegal> {
         use OrderStatus::*;
@@ -314,8 +325,8 @@ impl Order {
             (Confirmed | Processing | Shipped, Delivered) => Some(OrderEvent::Delivered),
             (from, to) => return Err(Illegal { from, to }),
         };
-        if to == Delivered && self.method == PaymentMethod::CashOnDelivery {
-            self.payment_status = PaymentStatus::Completed; // Whoever handed it over took the money.
+        if to == Delivered && self.owes_cash() {
+            self.resume_at = Some(resume_at);
         }
         self.enter(to, by, reason, now);
         Ok((self, event))

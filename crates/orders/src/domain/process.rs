@@ -7,7 +7,7 @@
 
 use api::catalog::Short;
 use api::orders::OrderStatus;
-use api::payments::{Failure, PaymentStatus, Standing};
+use api::payments::{Failure, PaymentMethod, PaymentStatus, Standing};
 use base::Time;
 
 use super::{Order, OrderEvent, Refusal};
@@ -17,7 +17,7 @@ use super::{Order, OrderEvent, Refusal};
 pub enum Step {
     /// Ask catalog to hold the pieces.
     Reserve,
-    /// Ask payments for the money.
+    /// Ask payments for the money, or tell them that it is paid at the door.
     Pay,
     /// Write that the order is confirmed.
     Confirm,
@@ -25,6 +25,8 @@ pub enum Step {
     Settle,
     /// Ask the cart to let go of what was ordered.
     Clear,
+    /// It is delivered: tell payments that the cash for it was taken.
+    Collect,
     /// The payment window has ended: write that the order failed.
     Expire,
     /// Ask catalog and payments to give back whatever they hold.
@@ -48,6 +50,8 @@ pub enum Outcome {
     Settled,
     /// The cart has let go.
     Cleared,
+    /// How the payment stands after the cash was taken.
+    Collected(Standing),
     /// The write that expires is to be made.
     Expired,
     /// All is given back; how the payment then stands, if there was one.
@@ -71,12 +75,13 @@ pub fn next(order: &Order, now: Time) -> Step {
     match order.status {
         Pending if !order.so_far.paid && now >= order.expires_at => Step::Expire,
         Pending if !order.so_far.reserved => Step::Reserve,
-        Pending if !order.paid_online() || order.so_far.paid => Step::Confirm,
+        Pending if order.totals.total.minor == 0 || order.so_far.paid || order.so_far.on_delivery => Step::Confirm,
         Pending if awaits_payer(order) => Step::Rest,
         Pending => Step::Pay,
         Confirmed | Processing | Shipped | Delivered if order.resume_at.is_none() => Step::Rest,
         Confirmed | Processing | Shipped | Delivered if !order.so_far.settled => Step::Settle,
         Confirmed | Processing | Shipped | Delivered if !order.so_far.cleared => Step::Clear,
+        Delivered if order.owes_cash() => Step::Collect,
         Confirmed | Processing | Shipped | Delivered => Step::Rest,
         Cancelled | Failed if order.resume_at.is_some() => Step::Undo,
         Cancelled | Failed => Step::Rest,
@@ -86,7 +91,9 @@ pub fn next(order: &Order, now: Time) -> Step {
 /// A declined payment waits for another try until the window ends; so does one that needs the payer first.
 fn awaits_payer(order: &Order) -> bool {
     order.payment_status == PaymentStatus::Failed
-        || order.payment_status == PaymentStatus::Pending && order.resume_at == Some(order.expires_at)
+        || order.payment_status == PaymentStatus::Pending
+            && order.paid_online()
+            && order.resume_at == Some(order.expires_at)
 }
 
 /// The order after an outcome. `by` is who caused it, `retry_at` when to look again at what is not known yet.
@@ -109,7 +116,7 @@ pub fn apply(mut order: Order, outcome: Outcome, by: &str, retry_at: Time, now: 
         Outcome::Paid(standing) => paid(&mut order, standing, retry_at, now),
         Outcome::Confirmed => {
             // Cash may come after a card that was declined; where nothing is due, nothing is waited for.
-            let (status, reason) = match order.paid_online() {
+            let (status, reason) = match order.paid_online() || order.so_far.paid {
                 true => (PaymentStatus::Completed, "paid"),
                 false if order.totals.total.minor == 0 => (PaymentStatus::Completed, "nothing_due"),
                 false => (PaymentStatus::Pending, "payment_on_delivery"),
@@ -128,6 +135,16 @@ pub fn apply(mut order: Order, outcome: Outcome, by: &str, retry_at: Time, now: 
         Outcome::Cleared => {
             order.so_far.cleared = true;
             Written::No
+        }
+        Outcome::Collected(standing) => {
+            order.payment_version = order.payment_version.max(standing.version);
+            let settled = !matches!(standing.status, PaymentStatus::Processing | PaymentStatus::Pending);
+            if settled {
+                order.payment_status = standing.status;
+            }
+            order.resume_at = (!settled).then_some(retry_at);
+            order.updated_at = now;
+            Written::Row
         }
         Outcome::Expired => {
             order.enter(OrderStatus::Failed, by, Some("payment_window_ended".into()), now);
@@ -160,6 +177,10 @@ fn paid(order: &mut Order, standing: Standing, retry_at: Time, now: Time) -> Wri
         PaymentStatus::Processing => {
             order.payment_status = PaymentStatus::Processing;
             order.resume_at = Some(retry_at);
+        }
+        PaymentStatus::Pending if order.method == PaymentMethod::CashOnDelivery => {
+            order.so_far.on_delivery = true;
+            return Written::No;
         }
         PaymentStatus::Pending => {
             order.payment_status = PaymentStatus::Pending;

@@ -100,6 +100,13 @@ fn outcomes(order: &Order, step: Step) -> Vec<Outcome> {
         ]
         .map(|status| Outcome::Paid(standing(order, status)))
         .into(),
+        Step::Collect => [
+            PaymentStatus::Completed,
+            PaymentStatus::Processing,
+            PaymentStatus::Refunded,
+        ]
+        .map(|status| Outcome::Collected(standing(order, status)))
+        .into(),
         Step::Confirm => vec![Outcome::Confirmed],
         Step::Settle => vec![Outcome::Settled],
         Step::Clear => vec![Outcome::Cleared],
@@ -181,7 +188,7 @@ fn every_path_comes_to_rest_and_every_step_is_walked() {
             }
         });
     }
-    assert_eq!(steps.len(), 8, "{steps:?}");
+    assert_eq!(steps.len(), 8, "all but Collect, which begins with staff: {steps:?}");
     assert_eq!(
         rests,
         BTreeSet::from([OrderStatus::Pending, OrderStatus::Confirmed, OrderStatus::Failed])
@@ -243,7 +250,7 @@ fn people_move_orders_forward_only() {
             let mut order = order(PaymentMethod::CreditCard, 500);
             order.status = from;
             assert_eq!(
-                order.advance(to, None, "clerk", START).is_ok(),
+                order.advance(to, None, "clerk", START, START).is_ok(),
                 allowed.contains(&(from, to)),
                 "{from:?} → {to:?}"
             );
@@ -263,13 +270,36 @@ fn people_move_orders_forward_only() {
 fn cash_is_taken_at_the_door() {
     let order = order(PaymentMethod::CashOnDelivery, 500);
     let (order, _) = apply(order, Outcome::Reserved, "test", START, START);
+    assert_eq!(next(&order, START), Step::Pay, "payments hears of it first");
+    let pending = standing(&order, PaymentStatus::Pending);
+    let (order, _) = apply(order, Outcome::Paid(pending), "test", START, START);
     assert_eq!(next(&order, START), Step::Confirm);
-    let (order, _) = apply(order, Outcome::Confirmed, "test", START.after(LATER), START);
+    let (mut order, _) = apply(order, Outcome::Confirmed, "test", START.after(LATER), START);
     assert_eq!(order.payment_status, PaymentStatus::Pending);
-    let (order, event) = order.advance(OrderStatus::Delivered, None, "clerk", START).unwrap();
+    order.resume_at = None;
+    let delivered = order.advance(OrderStatus::Delivered, None, "clerk", START.after(LATER), START);
+    let (delivered, event) = delivered.unwrap();
     assert_eq!(
-        (order.payment_status, event),
-        (PaymentStatus::Completed, Some(OrderEvent::Delivered))
+        (delivered.payment_status, event),
+        (PaymentStatus::Pending, Some(OrderEvent::Delivered))
+    );
+    let mut steps = BTreeSet::new();
+    explore(delivered.clone(), delivered, START, 6, &mut steps, &mut |order| {
+        assert!(order.resume_at.is_none() && !order.owes_cash(), "{order:?}");
+    });
+    assert!(steps.contains(&Step::Collect), "{steps:?}");
+}
+
+#[test]
+fn a_card_that_was_captured_late_is_no_cash() {
+    let order = order(PaymentMethod::CashOnDelivery, 500);
+    let (order, _) = apply(order, Outcome::Reserved, "test", START, START);
+    let captured = standing(&order, PaymentStatus::Completed);
+    let (order, _) = apply(order, Outcome::Paid(captured), "test", START, START);
+    let (order, _) = apply(order, Outcome::Confirmed, "test", START, START);
+    assert_eq!(
+        (order.payment_status, order.owes_cash()),
+        (PaymentStatus::Completed, false)
     );
 }
 
@@ -283,6 +313,8 @@ fn cash_may_follow_a_declined_card_and_nothing_due_is_paid() {
     let cash = card
         .pay_again(Some(PaymentMethod::CashOnDelivery), None, START, START)
         .unwrap();
+    let noted = standing(&cash, PaymentStatus::Pending);
+    let (cash, _) = apply(cash, Outcome::Paid(noted), "test", START, START);
     assert_eq!(next(&cash, START), Step::Confirm);
     let (cash, _) = apply(cash, Outcome::Confirmed, "test", START, START);
     assert_eq!(

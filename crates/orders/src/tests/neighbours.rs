@@ -7,7 +7,7 @@ use ::store::Engine;
 use api::cart::Contents;
 use api::catalog::{Card, Pieces, Short};
 use api::orders::{OrderStatus, Placed};
-use api::payments::{PaymentStatus, Standing};
+use api::payments::{Pay, PaymentMethod, PaymentStatus, Standing};
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -37,6 +37,10 @@ pub(super) struct Street {
     available: Arc<AtomicI64>,
     /// What becomes of reservations: [`OPEN`], [`NONE_LEFT`] or [`DOWN`].
     held: Arc<AtomicI64>,
+    /// What becomes of cash that is to be collected: [`OPEN`] or [`DOWN`].
+    pub(super) till: Arc<AtomicI64>,
+    /// How often cash was collected.
+    pub(super) collected: Arc<AtomicI64>,
     /// Whether the cart is in its next generation, with nothing in it.
     emptied: Arc<AtomicBool>,
 }
@@ -54,9 +58,9 @@ async fn account(ada: UserId, axum::extract::Path(user): axum::extract::Path<Str
     })))
 }
 
-const OPEN: i64 = 0;
+pub(super) const OPEN: i64 = 0;
 const NONE_LEFT: i64 = 1;
-const DOWN: i64 = 2;
+pub(super) const DOWN: i64 = 2;
 
 impl Street {
     async fn open() -> Self {
@@ -127,6 +131,28 @@ impl Street {
             failure: None,
             version: 1,
         };
+        let at_the_door = Standing {
+            status: PaymentStatus::Pending,
+            captured: Money::zero(Currency::USD),
+            version: 0,
+            ..paid.clone()
+        };
+        let settled = paid.clone();
+        let pay = move |Json(pay): Json<Pay>| async move {
+            match pay.method {
+                PaymentMethod::CashOnDelivery => Json(at_the_door),
+                _ => Json(paid),
+            }
+        };
+        let (till, collected) = (Arc::new(AtomicI64::new(OPEN)), Arc::new(AtomicI64::new(0)));
+        let (opens, counts) = (till.clone(), collected.clone());
+        let collect = move || async move {
+            if opens.load(Ordering::Relaxed) == DOWN {
+                return Err(Problem::unavailable("The till is stuck."));
+            }
+            counts.fetch_add(1, Ordering::Relaxed);
+            Ok(Json(settled))
+        };
         let done = || async { StatusCode::NO_CONTENT };
         let peers = [
             (
@@ -146,7 +172,8 @@ impl Street {
             (
                 "payments",
                 Router::new()
-                    .route("/internal/pay", post(move || async move { Json(paid) }))
+                    .route("/internal/pay", post(pay))
+                    .route("/internal/collect", post(collect))
                     .route("/internal/undo", post(|| async { Json(None::<Standing>) })),
             ),
             (
@@ -182,6 +209,8 @@ impl Street {
             cart,
             available,
             held,
+            till,
+            collected,
             emptied,
         }
     }
@@ -215,12 +244,17 @@ impl Street {
 
     /// Ada checks her cart out.
     pub(super) async fn checkout(&self, key: Option<&str>) -> Result<Placed, Problem> {
+        self.order(key, json!({})).await
+    }
+
+    /// Ada orders with a body.
+    pub(super) async fn order(&self, key: Option<&str>, body: Value) -> Result<Placed, Problem> {
         let session = Ids::random().next::<SessionId>(NOW);
         let (token, _) = self.keys.sign_user(self.ada, Role::Customer, session, 60 * MINUTE);
         let token: Arc<str> = token.into();
         let peer = self.orders.clone().speaking(Arc::new(move || token.clone()));
         let cx = Cx::new("req", "usr");
-        let call = peer.call(&cx, Method::POST, "/orders").json(&json!({}));
+        let call = peer.call(&cx, Method::POST, "/orders").json(&body);
         match key {
             Some(key) => call.key(key).fetch().await,
             None => call.fetch().await,

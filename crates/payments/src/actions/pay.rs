@@ -45,9 +45,10 @@ pub(crate) async fn pay(app: &App, cx: &Cx, pay: &Pay) -> Result<Standing, Error
 async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt>), Error> {
     let now = app.clock.now();
     let (due, number, method) = (pay.amount, pay.attempt, pay.method);
-    let token = match method {
-        PaymentMethod::CashOnDelivery => None,
-        _ => pay
+    let is_cash = method == PaymentMethod::CashOnDelivery;
+    let token = match is_cash {
+        true => None,
+        false => pay
             .token
             .clone()
             .or_else(|| app.provider.default_token().map(str::to_owned)),
@@ -89,7 +90,13 @@ async fn begin(app: &App, cx: &Cx, pay: &Pay) -> Result<(Payment, Option<Attempt
         let payment = store::payment_of(tx, first.order)?.ok_or(::store::Error::Absent)?;
         let last = store::last_attempt(tx, first.order)?;
         match payment.plan(due, number, last.as_ref(), has_means)? {
-            Plan::Rest => Ok((payment, None)),
+            Plan::Rest => match payment.clone().on_delivery(now).filter(|_| is_cash) {
+                Some(mut payment) => {
+                    store::save(tx, &mut payment, &Change::default())?;
+                    Ok((payment, None))
+                }
+                None => Ok((payment, None)),
+            },
             Plan::Drive => Ok((payment, last)),
             Plan::Begin => {
                 let attempt = Attempt {

@@ -98,9 +98,13 @@ pub(crate) async fn refund(
 pub(super) async fn drive(app: &App, cx: &Cx, id: RefundId, turn: Turn) -> Result<Payment, Error> {
     let mut tries = 0;
     loop {
-        let (payment, refund) = load(app, id).await?;
+        let (payment, refund, is_cash) = load(app, id).await?;
         if refund.status != RefundStatus::Pending {
             return Ok(payment);
+        }
+        if is_cash {
+            // Staff gave it back by hand: there is nobody to ask.
+            return record(app, id, RefundStatus::Completed).await;
         }
         let back = GiveBack {
             key: refund.id,
@@ -126,11 +130,12 @@ pub(super) async fn drive(app: &App, cx: &Cx, id: RefundId, turn: Turn) -> Resul
     }
 }
 
-async fn load(app: &App, id: RefundId) -> Result<(Payment, Refund), Error> {
+/// A refund with its payment, and whether it gives back cash.
+async fn load(app: &App, id: RefundId) -> Result<(Payment, Refund, bool), Error> {
     let found = app.db.read(move |tx| {
         let refund = store::refund(tx, id)?.ok_or(::store::Error::Absent)?;
-        let payment = store::payment(tx, refund.payment)?.ok_or(::store::Error::Absent)?;
-        Ok::<_, ::store::Error>((payment, refund))
+        let (payment, attempt) = store::attempt(tx, refund.attempt)?.ok_or(::store::Error::Absent)?;
+        Ok::<_, ::store::Error>((payment, refund, attempt.is_cash()))
     });
     Ok(found.await?)
 }

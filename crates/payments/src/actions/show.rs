@@ -4,14 +4,13 @@ use ::store::{Answered, Error as StoreError, Once};
 use api::Ref;
 use api::audit::{AUDIT_PAGE, AuditedPayment};
 use api::orders::PayOrder;
-use api::payments::{self as wire_types, Pay, PaymentMethod, Process, Standing};
-use base::{Money, OrderId, PaymentId};
+use api::payments::{self as wire_types, PaymentMethod, Process, Standing};
+use base::{OrderId, PaymentId};
 use serve::{Caller, PAYMENTS_READ, PAYMENTS_WRITE};
-use wire::{Cx, Problem};
+use wire::Cx;
 
 use super::{pay, standing};
 use crate::domain::{Attempt, Capture, Payment, Refund};
-use crate::store::Change;
 use crate::{App, Error, store};
 
 /// Pays a pending order, or tries a declined payment again. Orders decides and drives; this answers the payment as it
@@ -36,12 +35,13 @@ pub(crate) async fn process(
         amount: process.amount,
     };
     let (order, replayed) = match (app.orders.pay(cx, &asked).await, begun) {
-        (Ok(order), _) => {
-            note(app, &order).await?;
-            (order.id, false)
+        (Ok(order), _) => (order.id, false),
+        // This very call began before, and settled it: whoever repeats it gets what it came to.
+        (Err(problem), Some((order, true)))
+            if problem.code == "already_paid" || problem.code == "payable_on_delivery" =>
+        {
+            (order, true)
         }
-        // This very call began before, and paid: whoever repeats it gets what it came to.
-        (Err(problem), Some((order, true))) if problem.code == "already_paid" => (order, true),
         (Err(problem), _) => return Err(Error::Peer(problem)),
     };
     let payment = app
@@ -55,7 +55,7 @@ pub(crate) async fn process(
     })
 }
 
-/// Remembers that the call with this key began, unless the order was paid before: a paid order is refused each time.
+/// Remembers that the call with this key began, unless nothing was left to pay before: that is refused each time.
 /// Answers the order, and whether the call began before. None: not an order of the caller's, which orders will say.
 async fn mark(app: &App, cx: &Cx, caller: &Caller, order: &Ref, once: Once) -> Result<Option<(OrderId, bool)>, Error> {
     let Some(owned) = app
@@ -71,46 +71,11 @@ async fn mark(app: &App, cx: &Cx, caller: &Caller, order: &Ref, once: Once) -> R
         .db
         .write_once(Some(once), move |tx| match store::payment_of(tx, order)? {
             Some(payment) if payment.paid_by.is_some() => Err(Error::AlreadyPaid),
+            Some(payment) if payment.awaits_cash() => Err(Error::PayableOnDelivery),
             _ => Ok(order),
         });
     let begun = begun.await?;
     Ok(Some((begun.value, begun.replayed)))
-}
-
-/// Orders may go on without asking for money (cash on delivery): then the payment's row begins here, so that there
-/// is something to show.
-async fn note(app: &App, order: &api::orders::Order) -> Result<(), Error> {
-    let (id, method, now) = (order.id, order.payment_method, app.clock.now());
-    let known = app.db.write(move |tx| {
-        let Some(payment) = store::payment_of(tx, id)? else {
-            return Ok(false);
-        };
-        let cash = (method == PaymentMethod::CashOnDelivery)
-            .then(|| payment.on_delivery(now))
-            .flatten();
-        if let Some(mut payment) = cash {
-            store::save(tx, &mut payment, &Change::default())?;
-        }
-        Ok::<_, StoreError>(true)
-    });
-    if known.await? {
-        return Ok(());
-    }
-    let due = Money::from_amount(order.total, order.currency).map_err(|fault| {
-        tracing::error!(order = %id, %fault, "orders names a total that is no money");
-        Problem::internal()
-    })?;
-    let blank = Pay {
-        order: id,
-        user: order.user_id,
-        amount: due,
-        method: order.payment_method,
-        token: None,
-        attempt: 0,
-    };
-    let payment = pay::new_payment(app, &blank);
-    app.db.write(move |tx| store::add_payment(tx, &payment)).await?;
-    Ok(())
 }
 
 /// A payment, by its id or its order's id or number, for its owner or staff.
@@ -153,29 +118,12 @@ pub(super) async fn find(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Re
         .ok_or(Error::NoSuchPayment)
 }
 
-/// The payment of an order that the caller may see, by what orders says of it. One that is to be made at the door has
-/// no row before somebody asks for it.
+/// The payment of an order that the caller may see, by what orders says of it.
 async fn of_owned(app: &App, cx: &Cx, caller: &Caller, named: &Ref) -> Result<Option<Payment>, Error> {
     let owned = app.orders.ownership(cx, named).await?;
     let Some(owned) = owned.filter(|owned| caller.may_see(owned.user, PAYMENTS_READ)) else {
         return Ok(None);
     };
-    if let Some(payment) = of_order(app, owned.order).await? {
-        return Ok(Some(payment));
-    }
-    let Some(amount) = owned.cash else { return Ok(None) };
-    let payment = pay::new_payment(
-        app,
-        &Pay {
-            order: owned.order,
-            user: owned.user,
-            amount,
-            method: PaymentMethod::CashOnDelivery,
-            token: None,
-            attempt: 0,
-        },
-    );
-    app.db.write(move |tx| store::add_payment(tx, &payment)).await?;
     of_order(app, owned.order).await
 }
 
@@ -207,7 +155,10 @@ fn view(
         order_id: payment.order,
         status: payment.status,
         payment_method: payment.method,
-        provider: payment.provider.clone(),
+        provider: match payment.method {
+            PaymentMethod::CashOnDelivery => "cash".to_owned(),
+            _ => payment.provider.clone(),
+        },
         amount: payment.due.amount(),
         captured: amount(payment.captured),
         refunded: amount(payment.refunded),

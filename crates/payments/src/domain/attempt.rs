@@ -5,6 +5,10 @@ use std::str::FromStr;
 use api::payments::Failure;
 use base::{AttemptId, Money, OrderId, PaymentId, Time};
 
+/// The name of a capture that no provider made: cash, taken when the order was delivered. Providers' names for theirs
+/// have another form.
+pub const CASH: &str = "cash_on_delivery";
+
 /// How far an attempt is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptStatus {
@@ -75,6 +79,11 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// Whether it is cash that was taken at the door: no provider can be asked about it.
+    pub fn is_cash(&self) -> bool {
+        self.charge.as_deref() == Some(CASH)
+    }
+
     /// Whether its outcome is still to come.
     pub fn is_live(&self) -> bool {
         matches!(self.status, AttemptStatus::Open | AttemptStatus::Unknown)

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use api::audit::AuditedPayment;
 use api::payments::PaymentStatus;
 use base::{AttemptId, Currency, Money, OrderId};
-use store::{Error, Tx, args, texts};
+use store::{Error, Tx, Value, args, texts};
+
+use crate::domain::CASH;
 
 /// A page of payments by order, tombstones too, each with its tries and what was captured though nobody owed it.
 pub fn audit(tx: &mut Tx<'_>, after: Option<OrderId>, limit: u32) -> Result<Vec<AuditedPayment>, Error> {
@@ -25,6 +27,8 @@ pub fn audit(tx: &mut Tx<'_>, after: Option<OrderId>, limit: u32) -> Result<Vec<
                 refunded: Money::new(row.get(3)?, currency),
                 surplus_captured: Money::zero(currency),
                 surplus_refunded: Money::zero(currency),
+                cash_captured: Money::zero(currency),
+                cash_refunded: Money::zero(currency),
                 attempts: Vec::new(),
                 updated_at: row.get(5)?,
             })
@@ -40,23 +44,42 @@ pub fn audit(tx: &mut Tx<'_>, after: Option<OrderId>, limit: u32) -> Result<Vec<
             Ok(())
         },
     )?;
-    let mut surplus = |sql: &str| -> Result<HashMap<OrderId, i64>, Error> {
-        let sums = tx.all(sql, &orders, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let [orders] = orders;
+    let cash = [orders.clone(), CASH.into()];
+    let mut sums = |sql: &str, args: &[Value]| -> Result<HashMap<OrderId, i64>, Error> {
+        let sums = tx.all(sql, args, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(sums.into_iter().collect())
     };
-    let captured = surplus(
+    let captured = sums(
         "SELECT p.order_id, CAST(sum(c.amount) AS BIGINT) FROM payments_payment p
          JOIN payments_capture c ON c.payment_id = p.id WHERE p.order_id = ANY($1) AND c.surplus = 1 GROUP BY p.order_id",
+        &cash[..1],
     )?;
-    let refunded = surplus(
+    let refunded = sums(
         "SELECT p.order_id, CAST(sum(r.amount) AS BIGINT) FROM payments_payment p
          JOIN payments_refund r ON r.payment_id = p.id
          WHERE p.order_id = ANY($1) AND r.surplus = 1 AND r.status = 'completed' GROUP BY p.order_id",
+        &cash[..1],
+    )?;
+    let cash_captured = sums(
+        "SELECT p.order_id, CAST(sum(c.amount) AS BIGINT) FROM payments_payment p
+         JOIN payments_capture c ON c.payment_id = p.id WHERE p.order_id = ANY($1) AND c.charge = $2 GROUP BY p.order_id",
+        &cash,
+    )?;
+    let cash_refunded = sums(
+        "SELECT p.order_id, CAST(sum(r.amount) AS BIGINT) FROM payments_payment p
+         JOIN payments_refund r ON r.payment_id = p.id
+         JOIN payments_capture c ON c.attempt_id = r.attempt_id
+         WHERE p.order_id = ANY($1) AND c.charge = $2 AND r.status = 'completed' GROUP BY p.order_id",
+        &cash,
     )?;
     for payment in &mut payments {
+        let of = |sums: &HashMap<OrderId, i64>| sums.get(&payment.order).copied().unwrap_or_default();
         payment.attempts = attempts.remove(&payment.order).unwrap_or_default();
-        payment.surplus_captured.minor = captured.get(&payment.order).copied().unwrap_or_default();
-        payment.surplus_refunded.minor = refunded.get(&payment.order).copied().unwrap_or_default();
+        payment.surplus_captured.minor = of(&captured);
+        payment.surplus_refunded.minor = of(&refunded);
+        payment.cash_captured.minor = of(&cash_captured);
+        payment.cash_refunded.minor = of(&cash_refunded);
     }
     Ok(payments)
 }

@@ -178,27 +178,6 @@ async fn others_see_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cash_shows_as_pending() {
-    let shop = Shop::new().await;
-    let pay = Pay {
-        method: PaymentMethod::CashOnDelivery,
-        ..shop.order("tok_visa")
-    };
-    let number = shop.orders.place(&pay);
-    let ada = shop.token(pay.user, Role::Customer);
-    let body = format!(r#"{{"orderId": {number}}}"#);
-    let (status, answer) = shop
-        .call(Method::POST, "/payments/process", Some(&ada), None, &body)
-        .await;
-    assert_eq!(
-        (status, &answer["status"], &answer["captured"]),
-        (201, &"pending".into(), &0.0.into()),
-        "{answer}"
-    );
-    shop.balances().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn bad_bodies_are_refused() {
     let shop = Shop::new().await;
     let ada = shop.token(shop.ids.next(START), Role::Customer);

@@ -76,12 +76,7 @@ async fn ownership(State(orders): State<Orders>, Path(named): Path<String>) -> R
     let (pay, user) = orders
         .find(&Ref::new(&named))
         .ok_or_else(|| Problem::not_found("no such order"))?;
-    let cash = (pay.method == PaymentMethod::CashOnDelivery).then_some(pay.amount);
-    Ok(Json(Ownership {
-        order: pay.order,
-        user,
-        cash,
-    }))
+    Ok(Json(Ownership { order: pay.order, user }))
 }
 
 async fn changed(State(orders): State<Orders>, Path(order): Path<OrderId>) -> StatusCode {
@@ -97,40 +92,30 @@ async fn pay(State(orders): State<Orders>, Json(asked): Json<PayOrder>) -> Resul
         return Err(Problem::not_found("no such order"));
     }
     let method = asked.method.unwrap_or(placed.method);
-    let mut standing = None;
-    if method != PaymentMethod::CashOnDelivery {
-        let cx = Cx::new("req_orders", asked.user.to_string());
-        let before = orders.payments.standing(&cx, placed.order).await?;
-        if before
-            .as_ref()
-            .is_some_and(|before| before.status == PaymentStatus::Completed)
-        {
-            return Err(Problem::conflict("already_paid", "paid"));
-        }
-        let attempt = before.map_or(1, |before| before.version + 1);
-        let token = asked.token.or(placed.token.clone());
-        let after = orders
-            .payments
-            .pay(
-                &cx,
-                &Pay {
-                    attempt,
-                    method,
-                    token,
-                    ..placed.clone()
-                },
-            )
-            .await?;
-        if let Some(why) = after.failure {
-            let declined = Problem::new(StatusCode::PAYMENT_REQUIRED, "payment_declined", why.detail.clone());
-            return Err(declined.with("failure", why));
-        }
-        standing = Some(after);
+    let cx = Cx::new("req_orders", asked.user.to_string());
+    let before = orders.payments.standing(&cx, placed.order).await?;
+    match before.as_ref().map(|before| before.status) {
+        Some(PaymentStatus::Completed) => return Err(Problem::conflict("already_paid", "paid")),
+        Some(PaymentStatus::Pending) => return Err(Problem::conflict("payable_on_delivery", "cash")),
+        _ => {}
     }
-    Ok(Json(order(&placed, user, method, standing)))
+    let attempt = before.map_or(1, |before| before.version + 1);
+    let token = asked.token.or(placed.token.clone());
+    let pay = Pay {
+        attempt,
+        method,
+        token,
+        ..placed.clone()
+    };
+    let after = orders.payments.pay(&cx, &pay).await?;
+    if let Some(why) = after.failure {
+        let declined = Problem::new(StatusCode::PAYMENT_REQUIRED, "payment_declined", why.detail.clone());
+        return Err(declined.with("failure", why));
+    }
+    Ok(Json(order(&placed, user, method, after)))
 }
 
-fn order(pay: &Pay, user: UserId, method: PaymentMethod, standing: Option<Standing>) -> Order {
+fn order(pay: &Pay, user: UserId, method: PaymentMethod, standing: Standing) -> Order {
     let nothing = Money::zero(pay.amount.currency).amount();
     Order {
         id: pay.order,
@@ -138,7 +123,7 @@ fn order(pay: &Pay, user: UserId, method: PaymentMethod, standing: Option<Standi
         user_id: user,
         email: None,
         status: OrderStatus::Confirmed,
-        payment_status: standing.map_or(PaymentStatus::Pending, |standing| standing.status),
+        payment_status: standing.status,
         items: Vec::new(),
         subtotal: pay.amount.amount(),
         discount: nothing,

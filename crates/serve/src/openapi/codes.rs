@@ -107,6 +107,10 @@ pub const CODES: &[(&str, &str)] = &[
         "The token was used, has expired, or never was. Ask for another mail.",
     ),
     (
+        "payable_on_delivery",
+        "The order is paid in cash when it is delivered. Nothing is to be done now.",
+    ),
+    (
         "rows_refused",
         "Nothing was created; `errors` names every row that is not as it should be.",
     ),

@@ -106,7 +106,7 @@ pub async fn outcome_was_lost(shop: &Shop) {
     assert_eq!((cents(&paid["captured"]), list(&paid["attempts"]).len()), (3300, 1));
 }
 
-/// Cash on delivery is confirmed at once; nothing is captured.
+/// Cash on delivery is confirmed at once and captured at the door, once; what is given back is given back by hand.
 pub async fn cash_on_delivery(shop: &Shop) {
     let product = shop.product("34", 5).await;
     let emil = shop.customer("emil").await;
@@ -125,13 +125,42 @@ pub async fn cash_on_delivery(shop: &Shop) {
         ),
         ("pending", "cash_on_delivery", 0)
     );
+    let again = json!({ "orderId": placed["orderId"] });
+    let again = emil.post("/api/payments/process", again).send().await;
+    again.refused(409, "payable_on_delivery");
     let cancelled = emil
         .put(&format!("/api/orders/{}/cancel", text(&placed, "orderId")), json!({}))
         .send()
         .await
         .is(200);
-    assert_eq!(text(&cancelled, "status"), "cancelled");
+    assert_eq!(
+        (text(&cancelled, "status"), text(&cancelled, "paymentStatus")),
+        ("cancelled", "failed")
+    );
+    assert_eq!(text(&payment(&emil, &placed["orderId"]).await, "status"), "failed");
     counts(&shop.stock(&product).await, [5, 0, 5]);
+
+    let placed = order_with(&emil, &product, json!({ "paymentMethod": "cash_on_delivery" })).await;
+    let id = text(&placed, "orderId");
+    let refund = format!("/api/payments/{id}/refund");
+    let early = shop.admin.post(&refund, json!({})).send().await;
+    early.refused(409, "refund_exceeds_captured");
+    for status in ["shipped", "delivered"] {
+        let moved = shop
+            .admin
+            .put(&format!("/api/orders/{id}/status"), json!({ "status": status }));
+        let paid = if status == "delivered" { "completed" } else { "pending" };
+        assert_eq!(text(&moved.send().await.is(200), "paymentStatus"), paid);
+        let there = payment(&emil, &placed["orderId"]).await;
+        assert_eq!(text(&there, "status"), paid);
+        assert_eq!(list(&there["captures"]).len(), usize::from(paid == "completed"));
+    }
+    let back = shop.admin.post(&refund, json!({ "amount": 4 })).send().await.is(200);
+    assert_eq!((cents(&back["captured"]), cents(&back["refunded"])), (3400, 400));
+    until("the order knows of it", || async {
+        emil.order(&placed["orderId"]).await["paymentStatus"] == "partially_refunded"
+    })
+    .await;
 }
 
 /// In part, in full, too much.
