@@ -4,7 +4,7 @@
 //! by which all that was asked would have been asked at the allowed pace. The headers are those of
 //! draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy: "reads";q=6000;w=60` and `RateLimit: "reads";r=5999;t=1`.
 //!
-//! Memory is bounded: where a table is full, the count that is nearest to its full allowance makes place.
+//! Memory is bounded: where a table is full, counts that are at their full allowance, or nearest to it, make place.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,6 +25,8 @@ const WINDOW_NS: i64 = WINDOW.as_nanos() as i64;
 const SHARDS: usize = 16;
 /// Counts in a table: 128,000 callers of a minute altogether, in some 8 MiB.
 const COUNTS_MAX: usize = 8_000;
+/// How often all of a full table are looked at, at the most: not for every newcomer of a flood.
+const SWEEP_EVERY_NS: u64 = 100_000_000;
 /// Counts that are looked at for one to make place.
 const SAMPLE: usize = 8;
 
@@ -185,31 +187,48 @@ impl Limits {
 }
 
 #[derive(Default)]
-struct Memory([Mutex<HashMap<(Whose, Class), i64>>; SHARDS]);
+struct Memory([Mutex<Shard>; SHARDS]);
+
+#[derive(Default)]
+struct Shard {
+    counts: HashMap<(Whose, Class), i64>,
+    /// When those were thrown out last that had their full allowance again.
+    swept: i64,
+}
 
 impl Memory {
     fn take(&self, class: Class, whose: Whose, quota: u32, now: i64) -> Left {
         let (Whose::Address(bits) | Whose::Person(bits)) = whose;
         let spread = ((bits >> 64) as u64 ^ bits as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
-        let mut counts = self.0[spread as usize % SHARDS]
+        let mut shard = self.0[spread as usize % SHARDS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let before = counts.get(&(whose, class)).copied().unwrap_or_default();
+        let before = shard.counts.get(&(whose, class)).copied().unwrap_or_default();
         let (after, left) = admit(before, now, quota, class);
-        if before == 0 && counts.len() >= COUNTS_MAX {
-            make_place(&mut counts, now);
+        if before == 0 && shard.counts.len() >= COUNTS_MAX {
+            shard.make_place(now);
         }
-        counts.insert((whose, class), after);
+        shard.counts.insert((whose, class), after);
         left
     }
 }
 
-/// Throws out one that has its full allowance again, or that lacks least of it.
-fn make_place(counts: &mut HashMap<(Whose, Class), i64>, now: i64) {
-    let some = counts.iter().take(SAMPLE);
-    let done = some.min_by_key(|(_, moment)| (**moment).max(now)).map(|(key, _)| *key);
-    if let Some(key) = done {
-        counts.remove(&key);
+impl Shard {
+    /// Throws out all that have their full allowance again: who asked once has it soon, who is held back has not. Where
+    /// that was just done, one of a few goes that lacks least of it.
+    fn make_place(&mut self, now: i64) {
+        if now.abs_diff(self.swept) >= SWEEP_EVERY_NS {
+            self.swept = now;
+            self.counts.retain(|_, moment| *moment > now);
+            if self.counts.len() < COUNTS_MAX {
+                return;
+            }
+        }
+        let some = self.counts.iter().take(SAMPLE);
+        let least = some.min_by_key(|(_, moment)| (**moment).max(now)).map(|(key, _)| *key);
+        if let Some(key) = least {
+            self.counts.remove(&key);
+        }
     }
 }
 
@@ -350,12 +369,35 @@ mod tests {
             limits.take(Class::Reads, Whose::Address(number.into())).await;
         }
         let Counter::Memory(memory) = &limits.counter;
-        let held: usize = memory.0.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        let held: usize = memory.0.iter().map(|shard| shard.lock().unwrap().counts.len()).sum();
         assert!(held <= SHARDS * COUNTS_MAX, "{held}");
         assert!(held > SHARDS * COUNTS_MAX / 2, "{held}");
         assert!(
             limits.take(Class::Reads, busy).await.refused,
             "who asked much is not forgotten for who asked once"
         );
+    }
+
+    #[tokio::test]
+    async fn many_busy_callers_are_not_forgotten_for_many_who_ask_once() {
+        let (limits, clock) = limits(600);
+        for person in 0..500 {
+            for _ in 0..600 {
+                limits.take(Class::Reads, Whose::Person(person)).await;
+            }
+        }
+        for number in 0..300_000u32 {
+            if number % 100 == 0 {
+                clock.advance(Duration::from_millis(1));
+            }
+            limits.take(Class::Reads, Whose::Address(number.into())).await;
+        }
+        let mut kept = 0;
+        for person in 0..500 {
+            // Three seconds gave thirty back.
+            let left = limits.take(Class::Reads, Whose::Person(person)).await;
+            kept += u32::from(left.remaining < 40);
+        }
+        assert_eq!(kept, 500);
     }
 }
