@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -23,7 +23,8 @@ pub struct Lock {
     _file: File,
 }
 
-/// Makes the folder. Errors: it cannot be made or written.
+/// Makes the folder, which only its owner may enter; one that is there keeps its rights. Errors: it cannot be made or
+/// written.
 pub fn prepare(folder: &Path) -> Result<()> {
     let unusable = || {
         format!(
@@ -31,7 +32,13 @@ pub fn prepare(folder: &Path) -> Result<()> {
             folder.display()
         )
     };
-    fs::create_dir_all(folder).with_context(unusable)?;
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above).with_context(unusable)?;
+    }
+    let mut private = fs::DirBuilder::new();
+    // Recursive: it is no fault when it is there.
+    private.recursive(true).mode(0o700);
+    private.create(folder).with_context(unusable)?;
     // Processes that start at once on one folder do not take each other's probe away.
     let probe = folder.join(format!(".writable-{}", std::process::id()));
     File::create(&probe).with_context(unusable)?;
@@ -59,7 +66,7 @@ pub fn in_use(folder: &Path, services: &[&str]) -> bool {
 pub fn lock(folder: &Path, services: &[&str]) -> Result<Vec<Lock>> {
     let take = |service: &&str| {
         let path = path_of(folder, service);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = own(&path);
         let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
@@ -73,6 +80,12 @@ pub fn lock(folder: &Path, services: &[&str]) -> Result<Vec<Lock>> {
         }
     };
     services.iter().map(take).collect()
+}
+
+/// Opens a file to write, which only the owner may read; made when it is not there.
+pub(crate) fn own(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600).open(path)
 }
 
 fn path_of(folder: &Path, service: &str) -> PathBuf {
@@ -105,6 +118,21 @@ pub fn fill_secrets(config: &mut Config) -> Result<()> {
         config.set(&format!("secrets.{name}"), text, Origin::Generated);
     }
     Ok(())
+}
+
+/// Fills in secrets that nobody set for this process alone, which speaks to no other, and keeps them nowhere.
+pub fn pass_secrets(config: &mut Config) {
+    for name in GENERATED.map(|name| format!("secrets.{name}")) {
+        if config.text(&name).is_empty() {
+            config.set(&name, fresh_secret(), Origin::Generated);
+        }
+    }
+}
+
+fn fresh_secret() -> String {
+    let mut bytes = [0u8; 32];
+    Ids::random().fill(&mut bytes);
+    base::hex(&bytes)
 }
 
 fn refuse_weak(config: &Config, wanting: &[&str]) -> Result<()> {
@@ -142,11 +170,6 @@ fn kept_secrets(folder: &Path) -> Result<Table> {
     prepare(folder)?;
     let path = folder.join(SECRETS);
     let place = || format!("{} cannot be used", path.display());
-    let own = |path: &Path| {
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).mode(0o600);
-        options.open(path)
-    };
     // A file beside it is locked, since the secrets themselves are put in place as a whole.
     let lock = own(&folder.join(SECRETS_LOCK)).with_context(place)?;
     lock.lock().with_context(place)?;
@@ -169,10 +192,7 @@ fn kept_secrets(folder: &Path) -> Result<Table> {
         before
     };
     for name in missing {
-        let mut bytes = [0u8; 32];
-        Ids::random().fill(&mut bytes);
-        let secret = base::hex(&bytes);
-        text.push_str(&format!("{name} = \"{secret}\"\n"));
+        text.push_str(&format!("{name} = \"{}\"\n", fresh_secret()));
     }
     let new = folder.join(format!("{SECRETS}.new"));
     let mut file = own(&new).with_context(place)?;

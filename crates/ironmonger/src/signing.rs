@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serve::{Deps, Keys, Secret, Signer, Task};
 
 use crate::config::{Config, Origin};
+use crate::folder;
 
 /// Who made our tokens.
 const ISSUER: &str = "ironmonger";
@@ -289,8 +290,7 @@ fn read(folder: &Path) -> Result<File> {
 /// Keeps a second rotation waiting until the first one is done.
 fn lock(folder: &Path) -> Result<fs::File> {
     let path = folder.join("keys.lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = file.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let file = folder::own(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
     file.lock()
         .with_context(|| format!("{} cannot be locked", path.display()))?;
     Ok(file)

@@ -1,6 +1,8 @@
 //! A database in a file of SQLite: one thread that writes, connections that read, one that keeps the log short.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -64,6 +66,7 @@ impl File {
             wake: Condvar::new(),
         });
 
+        make_private(&path)?;
         let mut writer = open(true)?;
         let told = keeper.clone();
         writer
@@ -141,6 +144,14 @@ pub(crate) fn read<T, E: From<Error>>(
     let result = guarded(&mut tx, act);
     conn.rollback();
     result
+}
+
+/// Makes the file, if it is not there, for its owner's eyes only: it will hold addresses and the hashes of passwords. The
+/// log beside it gets the same rights from SQLite.
+fn make_private(path: &Path) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    let made = options.create(true).truncate(false).write(true).mode(0o600).open(path);
+    made.map(drop).map_err(|error| Error::Down(error.to_string()))
 }
 
 pub(crate) fn spawn(service: &str, what: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
