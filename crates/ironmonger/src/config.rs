@@ -165,9 +165,13 @@ impl Config {
         if self.serves_tls() { "https" } else { "http" }
     }
 
-    /// Where a service listens.
+    /// Where a service listens: the gateway where everybody may come, the others where only they reach each other.
     pub fn address(&self, service: &str) -> SocketAddr {
-        let ip = self.text("ports.bind").parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let bind = match service {
+            "gateway" => "ports.bind",
+            _ => "ports.bind_services",
+        };
+        let ip = self.text(bind).parse().unwrap_or(IpAddr::from([127, 0, 0, 1]));
         SocketAddr::new(
             ip,
             u16::try_from(self.number(&format!("ports.{service}"))).unwrap_or_default(),
@@ -194,7 +198,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// An address without the password in it.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
@@ -245,6 +249,18 @@ mod tests {
     }
 
     #[test]
+    fn only_the_gateway_listens_where_everybody_comes() {
+        let of = |environment: &[(&str, &str)]| {
+            let config = read("", environment).unwrap();
+            ["gateway", "catalog"].map(|service| config.address(service).to_string())
+        };
+        let open = ("IRONMONGER_PORTS_BIND", "0.0.0.0");
+        assert_eq!(of(&[open]), ["0.0.0.0:3000", "127.0.0.1:4002"]);
+        let services = ("IRONMONGER_PORTS_BIND_SERVICES", "10.0.0.7");
+        assert_eq!(of(&[open, services]), ["0.0.0.0:3000", "10.0.0.7:4002"]);
+    }
+
+    #[test]
     fn all_mistakes_are_told_at_once() {
         let file = "colour = 1\n[ports]\ngatway = 80\ncatalog = \"no\"\n[shop]\ncurrency = \"dollar\"";
         let Mistakes(mistakes) =
@@ -261,6 +277,61 @@ mod tests {
             assert!(all.contains(part), "{part} is missing in\n{all}");
         }
         assert_eq!(mistakes.len(), 6);
+    }
+
+    #[test]
+    fn what_would_fail_at_the_start_is_told_with_the_other_mistakes() {
+        let environment = [
+            ("IRONMONGER_LOG_LEVEL", "loud"),
+            ("IRONMONGER_WEB_ORIGINS", "localhost:5173"),
+            ("IRONMONGER_SHOP_CURRENCY", "ABC"),
+            ("IRONMONGER_SHOP_NAME", " "),
+            ("IRONMONGER_PORTS_CART", "4002"),
+            ("IRONMONGER_TLS_CERTIFICATE", "/nowhere.pem"),
+            ("IRONMONGER_TLS_KEY", "/nowhere.pem"),
+            ("ADMIN_EMAIL", "ada@example.com"),
+        ];
+        let of = |services: &[&str]| {
+            let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let Mistakes(mistakes) = Config::read_for(services, None, environment.into_iter()).unwrap_err();
+            mistakes
+        };
+        let all = of(&SERVICES);
+        for part in [
+            "`log.level` (IRONMONGER_LOG_LEVEL) must be error",
+            "`web.origins`",
+            "`shop.currency`",
+            "`shop.name`",
+            "`ports.cart` (IRONMONGER_PORTS_CART) is 4002, as is `ports.catalog`",
+            "`tls.certificate` (IRONMONGER_TLS_CERTIFICATE) and `tls.key` cannot be used: /nowhere.pem",
+            "`admin.email`",
+        ] {
+            assert!(all.iter().any(|mistake| mistake.contains(part)), "{part} in {all:?}");
+        }
+        assert_eq!(all.len(), 7);
+        // A machine of a fleet need not have what the others have.
+        assert_eq!(of(&["catalog"]).len(), 4);
+    }
+
+    #[test]
+    fn levels_of_the_log_are_levels() {
+        let takes = |level| read("", &[("IRONMONGER_LOG_LEVEL", level)]).is_ok();
+        assert!(
+            [
+                "error",
+                "WARN",
+                "info,orders=debug",
+                "off",
+                "warn,catalog::search=trace"
+            ]
+            .into_iter()
+            .all(takes)
+        );
+        assert!(
+            !["", "loud", "orders", "info,orders=loud", "info,", "="]
+                .into_iter()
+                .any(takes)
+        );
     }
 
     #[test]

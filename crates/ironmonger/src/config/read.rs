@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base::Currency;
 use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{ALIASES, Config, DEFAULT, Mistakes, Origin, SERVICES};
 
@@ -27,6 +29,15 @@ impl Config {
         file: Option<(PathBuf, String)>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, Mistakes> {
+        Self::read_for(&[], file, environment)
+    }
+
+    /// The same for a process that runs these services: also what only they need must be right.
+    pub fn read_for(
+        services: &[&str],
+        file: Option<(PathBuf, String)>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Config, Mistakes> {
         let mut mistakes = Vec::new();
         let mut values = BTreeMap::new();
         match DEFAULT.parse::<Table>() {
@@ -41,6 +52,7 @@ impl Config {
         }
         config.take_environment(environment, &mut mistakes);
         config.check(&mut mistakes);
+        mistakes.extend(config.unfit_for(services));
         if mistakes.is_empty() {
             Ok(config)
         } else {
@@ -100,11 +112,20 @@ impl Config {
 
     fn check(&self, mistakes: &mut Vec<String>) {
         let mut wrong = |name: &str, what: &str| mistakes.push(format!("`{name}` ({}) {what}", self.origin(name)));
-        if self.text("shop.currency").parse::<Currency>().is_err() {
+        if !self
+            .text("shop.currency")
+            .parse()
+            .is_ok_and(|code: Currency| code.is_in_use())
+        {
             wrong("shop.currency", "must be an ISO 4217 code such as EUR");
         }
-        if self.text("ports.bind").parse::<IpAddr>().is_err() {
-            wrong("ports.bind", "must be an IP address such as 127.0.0.1");
+        if self.text("shop.name").trim().is_empty() {
+            wrong("shop.name", "must not be empty");
+        }
+        for name in ["ports.bind", "ports.bind_services"] {
+            if self.text(name).parse::<IpAddr>().is_err() {
+                wrong(name, "must be an IP address such as 127.0.0.1");
+            }
         }
         for service in SERVICES {
             let name = format!("ports.{service}");
@@ -149,6 +170,10 @@ impl Config {
                 "must be \"simulated\": there is no other provider yet",
             );
         }
+        if !is_filter(self.text("log.level")) {
+            let what = "must be error, warn, info, debug or trace, or filters such as \"info,orders=debug\"";
+            wrong("log.level", what);
+        }
         if !matches!(self.text("log.format"), "text" | "json") {
             wrong("log.format", "must be \"text\" or \"json\"");
         }
@@ -165,6 +190,12 @@ impl Config {
             if let Err(fault) = network.parse::<serve::Network>() {
                 wrong("web.trusted_proxies", &format!("must hold networks: {fault}"));
             }
+        }
+        if !self.texts("web.origins").iter().all(|origin| is_origin(origin)) {
+            wrong(
+                "web.origins",
+                "must hold web origins such as https://shop.example, or *",
+            );
         }
         let is_name = |name: &String| name.starts_with('[') || !name.is_empty() && !name.contains(['/', ':', ' ']);
         if !self.texts("web.hosts").iter().all(is_name) {
@@ -205,6 +236,37 @@ impl Config {
         }
     }
 
+    /// What keeps a process from running these services: what lies in files, and what they cannot share.
+    pub fn unfit_for(&self, services: &[&str]) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |name: &str, what: &str| mistakes.push(format!("`{name}` ({}) {what}", self.origin(name)));
+        for (at, service) in services.iter().enumerate() {
+            let port = self.number(&format!("ports.{service}"));
+            let before = services[..at].iter();
+            for other in before.filter(|other| port != 0 && self.number(&format!("ports.{other}")) == port) {
+                wrong(
+                    &format!("ports.{service}"),
+                    &format!("is {port}, as is `ports.{other}`: each needs one of its own"),
+                );
+            }
+        }
+        let (certificate, key) = (self.text("tls.certificate"), self.text("tls.key"));
+        if services.contains(&"gateway")
+            && !certificate.is_empty()
+            && !key.is_empty()
+            && let Err(fault) = serve::Tls::open(Path::new(certificate), Path::new(key))
+        {
+            wrong("tls.certificate", &format!("and `tls.key` cannot be used: {fault}"));
+        }
+        if services.contains(&"identity")
+            && !self.text("admin.email").is_empty()
+            && self.text("admin.password").is_empty()
+        {
+            wrong("admin.email", "makes nobody an administrator without `admin.password`");
+        }
+        mistakes
+    }
+
     /// A hint for a misspelt name: the setting that differs least.
     fn nearest(&self, name: &str) -> String {
         let best = self.values.keys().map(|known| (distance(known, name), known)).min();
@@ -222,6 +284,21 @@ fn is_web_address(url: &str) -> bool {
         first.is_some_and(|letter| letter.is_alphanumeric() || letter == '[')
             && !host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "?#\"<>".contains(letter))
     })
+}
+
+/// Whether scripts of such an origin could call, as the gateway sees it.
+fn is_origin(origin: &str) -> bool {
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
+}
+
+/// Whether this says what to log. A word alone must be a level: the name of a part would silence all others.
+fn is_filter(text: &str) -> bool {
+    let is_level = |word: &str| !word.trim().is_empty() && word.trim().parse::<LevelFilter>().is_ok();
+    let mut parts = text.split(',');
+    EnvFilter::try_new(text).is_ok() && parts.all(|part| is_level(part.rsplit('=').next().unwrap_or_default()))
 }
 
 fn flatten(prefix: &str, table: Table, take: &mut impl FnMut(String, Value)) {
