@@ -327,6 +327,16 @@ pub struct Appoint {
     pub password: String,
 }
 
+/// Who was made an administrator.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Appointed {
+    /// The account as it is now.
+    pub user: User,
+    /// Whether it is new; else its password was replaced, and its sessions have ended.
+    pub is_new: bool,
+}
+
 /// What other services may ask of identity.
 #[derive(Clone, Debug)]
 pub struct Client(pub Peer);
@@ -394,7 +404,7 @@ impl Client {
 
     /// Makes an administrator, or gives the account of that address the role. For the command line.
     /// Refused: 400 when address or password will not do.
-    pub async fn appoint(&self, cx: &Cx, email: &str, password: &str) -> Result<User, Problem> {
+    pub async fn appoint(&self, cx: &Cx, email: &str, password: &str) -> Result<Appointed, Problem> {
         let body = Appoint {
             email: email.to_owned(),
             password: password.to_owned(),

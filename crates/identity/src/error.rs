@@ -10,7 +10,7 @@ use crate::domain::crew::Barred;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Fields that are wrong.
-    #[error("fields that are wrong: {0:?}")]
+    #[error("{}", told(.0))]
     Invalid(Vec<Fault>),
     /// The name belongs to somebody else already.
     #[error("taken: e-mail address {email}, username {username}")]
@@ -99,6 +99,13 @@ impl Error {
     pub fn field(pointer: &'static str, detail: &str) -> Self {
         Error::Invalid(vec![Fault::new(pointer, detail)])
     }
+}
+
+/// Faults as a sentence, for whoever sent no body: the settings, the command line.
+fn told(faults: &[Fault]) -> String {
+    let faults = faults.iter();
+    let each = faults.map(|fault| format!("the {} {}", fault.pointer.trim_start_matches('/'), fault.detail));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 impl From<Barred> for Error {

@@ -54,10 +54,12 @@ pub async fn create_admin(
     appointed.ok_or_else(|| store::Error::Absent.into())
 }
 
-/// [`create_admin`] for the command line beside a running server; answers the account as it then is.
-pub(crate) async fn raise(app: &App, asked: &api::identity::Appoint) -> Result<User, Error> {
+/// [`create_admin`] for the command line beside a running server; answers the account as it then is, and whether it is
+/// new.
+pub(crate) async fn raise(app: &App, asked: &api::identity::Appoint) -> Result<(User, bool), Error> {
     let appointed = create_admin(&app.db, &app.config, app.mode, &asked.email, &asked.password).await?;
-    known_user(app, Ref::User(appointed.id)).await
+    let user = known_user(app, Ref::User(appointed.id)).await?;
+    Ok((user, appointed.is_new))
 }
 
 async fn appoint(
@@ -93,6 +95,13 @@ async fn appoint(
             // Whoever opened this account without being the administrator is turned out of it.
             rows::appoint(tx, present.id, Role::Admin, &hash, now)?;
             raised(tx, &present, &cx)?;
+            let deed = bus::Deed {
+                action: "user.password",
+                subject: &present.id.to_string(),
+                before: Some(serde_json::json!({})),
+                after: Some(serde_json::json!({ "password": "changed" })),
+            };
+            bus::audit(tx, cx.actor(), cx.request_id(), deed)?;
             password_rows::forbid_resets(tx, present.id)?;
             session_rows::end_all(tx, present.id, None, now)?;
             return Ok(Some(Appointed {

@@ -1,6 +1,6 @@
 //! Routes for the shop's own services.
 
-use api::identity::{ARRIVALS_MAX, Arrivals, Arrived};
+use api::identity::{ARRIVALS_MAX, Appointed, Arrivals, Arrived};
 
 use super::*;
 
@@ -21,7 +21,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         .add(
             Route::post("/internal/admins", appoint)
                 .takes::<Appoint>()
-                .gives::<User>(200),
+                .gives::<Appointed>(200),
         )
         .add(
             Route::post("/internal/guests/{id}", guest_ordered)
@@ -46,8 +46,12 @@ async fn known_user(State(app): Shop, Path(id): Path<String>) -> Result<Json<Use
     Ok(Json(actions::known_user(&app, Ref::new(&id)).await?.into()))
 }
 
-async fn appoint(State(app): Shop, Body(asked): Body<Appoint>) -> Result<Json<User>, Problem> {
-    Ok(Json(actions::raise(&app, &asked).await?.into()))
+async fn appoint(State(app): Shop, Body(asked): Body<Appoint>) -> Result<Json<Appointed>, Problem> {
+    let (user, is_new) = actions::raise(&app, &asked).await?;
+    Ok(Json(Appointed {
+        user: user.into(),
+        is_new,
+    }))
 }
 
 async fn guest_ordered(

@@ -100,10 +100,22 @@ async fn send(desk: &Desk, batch: Vec<(u64, Arrival)>, tally: &mut Tally) -> Res
         match outcome.came {
             Came::Created => tally.created += 1,
             Came::Present => tally.present += 1,
-            Came::Refused => tell(tally, line, &outcome.reasons.join("; "))?,
+            Came::Refused => {
+                let reasons: Vec<String> = outcome.reasons.iter().map(|reason| of_column(reason)).collect();
+                tell(tally, line, &reasons.join("; "))?;
+            }
         }
     }
     Ok(())
+}
+
+/// A reason that begins with the name of a field, with that of the file's column.
+fn of_column(reason: &str) -> String {
+    let spelt = |column: &&str| {
+        let field = column.replace("_h", "H").replace("_n", "N");
+        reason.strip_prefix(&field).map(|rest| format!("{column}{rest}"))
+    };
+    COLUMNS.iter().find_map(spelt).unwrap_or_else(|| reason.to_owned())
 }
 
 fn tell(tally: &mut Tally, line: u64, reason: &str) -> Result<()> {

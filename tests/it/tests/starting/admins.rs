@@ -23,7 +23,7 @@ async fn admins_are_made_beside_a_server_and_without_one() {
     };
     assert!(succeeds(&create("one@example.com", "correct horse")).contains("one@example.com"));
     fails(&create("nobody", "correct horse"), &["e-mail"]);
-    fails(&create("three@example.com", "short"), &["assword"]);
+    fails(&create("three@example.com", "short"), &["the password must"]);
     let mut process = Process::start(options(&data, &[], &[]));
     process.wait_ready().await;
     succeeds(&process.run(&[
@@ -38,7 +38,7 @@ async fn admins_are_made_beside_a_server_and_without_one() {
     let visitor = Client::connect(&process.base_url()).await;
     let account = json!({ "email": "ada@example.com", "password": "password1" });
     visitor.post("/api/auth/register", account).send().await.is(201);
-    succeeds(&process.run(&[
+    let said = succeeds(&process.run(&[
         "admin",
         "create",
         "--email",
@@ -46,6 +46,10 @@ async fn admins_are_made_beside_a_server_and_without_one() {
         "--password",
         "password2",
     ]));
+    assert!(
+        said.contains("had an account") && said.contains("password was replaced"),
+        "{said}"
+    );
     for (email, password) in [
         ("one@example.com", "correct horse"),
         ("two@example.com", "battery staple"),
@@ -60,7 +64,28 @@ async fn admins_are_made_beside_a_server_and_without_one() {
             .send()
             .await
             .is(201);
+        // And what became of the account's password stands where every change does.
+        if email == "ada@example.com" {
+            until("the audit log tells of it", || async {
+                let found = admin.get("/api/audit?action=user.password").send().await.is(200);
+                let entries = list(&found);
+                let is_told = entries.len() == 1 && entries[0]["after"] == json!({ "password": "changed" });
+                if is_told { Ok(()) } else { Err(found.to_string()) }
+            })
+            .await;
+        }
     }
+}
+
+#[tokio::test]
+async fn settings_that_make_no_admin_are_refused() {
+    let folder = folder();
+    let env = [("ADMIN_EMAIL", "boss@example.com"), ("ADMIN_PASSWORD", "short")];
+    refuses(
+        options(&data(&folder), &env, &[]),
+        &["admin.password", "the password must"],
+    )
+    .await;
 }
 
 /// The first admin of the environment acts only while there is none.

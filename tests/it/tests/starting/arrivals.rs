@@ -40,7 +40,7 @@ async fn accounts_come_from_another_system() {
         .find(|line| line.starts_with("line 4: "))
         .expect("a refusal");
     assert!(
-        refused.contains("email ") && refused.contains("passwordHash "),
+        refused.contains("email ") && refused.contains("password_hash "),
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");
