@@ -10,6 +10,7 @@ mod mails;
 mod passwords;
 mod roles;
 mod sessions;
+mod signing;
 mod tries;
 mod users;
 
@@ -31,6 +32,7 @@ pub(crate) use mails::send_due;
 pub(crate) use passwords::{change_password, forgot, reset};
 pub(crate) use roles::change_role;
 pub(crate) use sessions::{end_others, end_session, ended, guest, logout, refresh, sessions_of, verify};
+pub use signing::note_signer;
 pub(crate) use tries::TRY_WINDOW;
 pub(crate) use users::{Wanted, change_user, enter_missing, known_user, list, user};
 

@@ -1,8 +1,8 @@
 //! Identity: customers, guests and staff, their credentials and sessions.
 //!
 //! Owns `identity_user`, `identity_session`, `identity_refresh`, `identity_ended`, `identity_merge`, `identity_attempt`,
-//! `identity_try`, `identity_mail`, `identity_reset`, `identity_word` and `identity_key`. Tells `UserRegistered`;
-//! listens to nobody. Asks cart to merge a guest's cart and orders to hand over a guest's orders.
+//! `identity_try`, `identity_mail`, `identity_reset`, `identity_word`, `identity_key` and `identity_signing`. Tells
+//! `UserRegistered`; listens to nobody. Asks cart to merge a guest's cart and orders to hand over a guest's orders.
 //!
 //! What always holds:
 //!
@@ -38,7 +38,7 @@ use std::time::Duration;
 use ::store::{Db, Migration, migrations};
 use base::{Clock, Ids};
 
-pub use actions::{Appointed, create_admin, ensure_first_admin};
+pub use actions::{Appointed, create_admin, ensure_first_admin, note_signer};
 pub use domain::{Fault, PASSWORD_MAX, PASSWORD_MIN};
 pub use error::Error;
 pub use passwords::{Cost, Hasher};
@@ -56,7 +56,13 @@ const RESET_LIFETIME: Duration = Duration::from_secs(30 * 60);
 const TRIES_PER_MINUTE: i64 = 10;
 
 /// The tables.
-pub const MIGRATIONS: &[Migration] = migrations!("0001_identity", "0002_passwords", "0003_keys", "0004_resets");
+pub const MIGRATIONS: &[Migration] = migrations!(
+    "0001_identity",
+    "0002_passwords",
+    "0003_keys",
+    "0004_resets",
+    "0005_signing"
+);
 
 /// Settings.
 #[derive(Clone, Debug)]

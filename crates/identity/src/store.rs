@@ -6,6 +6,7 @@ pub mod mails;
 pub mod merges;
 pub mod passwords;
 pub mod sessions;
+pub mod signing;
 pub mod users;
 pub mod words;
 

@@ -15,7 +15,7 @@ use serve::{Declared, Deps, Mode, Part, Peers, Shop, Stop};
 use store::{Db, Engine, Migration, Settings};
 use wire::{Late, Peer};
 
-use crate::config::{Config, SERVICES};
+use crate::config::{self, Config, SERVICES};
 use crate::{edge, signing};
 
 /// Services that emit events, each with those that listen to it beside the log.
@@ -252,7 +252,14 @@ async fn open_with(service: &'static str, settings: Settings, clock: Clock, ids:
 
 async fn build(config: &Config, service: &'static str, place: &Place, deps: &Deps, seams: &Seams) -> Result<Part> {
     let settings = (seams.settings)(Settings::new(place.engine(service), service));
-    let db = open_with(service, settings, deps.clock.clone(), deps.ids.clone()).await?;
+    let opened = open_with(service, settings, deps.clock.clone(), deps.ids.clone()).await;
+    let db = match place {
+        Place::Postgres(url) => opened.with_context(|| {
+            let url = config::without_password(url);
+            format!("`database.url` ({}), {url}", config.origin("database.url"))
+        })?,
+        _ => opened?,
+    };
     let deps = deps.of(service);
     let seconds = |name: &str, unit: u64| Duration::from_secs(config.number(name).unsigned_abs() * unit);
     let webhook_secret = config.text("secrets.webhook_secret").as_bytes().to_vec();
@@ -274,7 +281,16 @@ async fn build(config: &Config, service: &'static str, place: &Place, deps: &Dep
             };
             let (email, password) = (config.text("admin.email"), config.text("admin.password"));
             if !email.is_empty() && !password.is_empty() {
-                identity::ensure_first_admin(&db, &settings, deps.mode, email, password).await?;
+                let made = identity::ensure_first_admin(&db, &settings, deps.mode, email, password).await;
+                made.context("`admin.email` and `admin.password` make no administrator")?;
+            }
+            let known = signing::known(config, deps.clock.now())?.into_iter().map(|key| key.kid);
+            if let Some(other) = identity::note_signer(&db, known.collect()).await? {
+                tracing::warn!(
+                    key = other,
+                    "the key that signed for this shop before is unknown here: whoever signed in by it must do so again; \
+                     if another process signs by it still, give both the same secrets"
+                );
             }
             identity::build(deps.clone(), db.clone(), settings).await?
         }

@@ -166,3 +166,25 @@ fn a_key_that_others_may_have_is_not_replaced_behind_their_backs() {
         &["secrets.former_signing_keys"],
     );
 }
+
+/// Two processes with secrets of their own on one database would refuse each other's tokens, and nobody would know why.
+#[tokio::test]
+async fn other_secrets_are_told_of() {
+    let folder = folder();
+    let data = data(&folder);
+    let told = async |key: &str, former: &str| {
+        let env = [
+            ("IRONMONGER_SECRETS_SIGNING_KEY", key),
+            ("IRONMONGER_SECRETS_FORMER_SIGNING_KEYS", former),
+        ];
+        let mut process = Process::start(options(&data, &env, &[]));
+        process.wait_ready().await;
+        assert!(process.terminate().await.success());
+        process.output().contains("give both the same secrets")
+    };
+    let [one, two, three] = ["01", "02", "03"].map(|pair| pair.repeat(32));
+    assert!(!told(&one, "").await, "the first one");
+    assert!(!told(&two, &one).await, "a key that is replaced in steps");
+    assert!(told(&three, "").await);
+    assert!(!told(&three, "").await);
+}
