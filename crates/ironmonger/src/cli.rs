@@ -11,11 +11,11 @@ mod serve;
 mod users;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ::serve::Deps;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use base::{Clock, Ids};
 use clap::{Args, Parser, Subcommand};
 use ironmonger::compose::{self, Place};
@@ -140,7 +140,7 @@ enum Command {
     /// Show every setting in force, and where it comes from
     ///
     /// Secrets are masked. The variable of a setting is its name in capitals: `ports.gateway` is
-    /// IRONMONGER_PORTS_GATEWAY.
+    /// IRONMONGER_PORTS_GATEWAY. Mistakes are told all at once, as at a start; the exit code is 1 then.
     Config {
         /// Print all settings with their defaults, each explained: the beginning of a file for --config
         #[arg(long)]
@@ -149,9 +149,10 @@ enum Command {
     /// Check that the books balance; changes nothing
     ///
     /// Compares stock, orders, payments, the provider's statement and events, and says what is wrong where; the exit
-    /// code is 1 when something is. While a server runs on the data folder it asks that, else it reads the databases.
+    /// code is 1 when something is. While a server runs on the data folder it asks that, else it reads the databases; the
+    /// tables of an older release are brought up to date first, as at a start.
     Doctor {
-        /// Judge only what nothing has happened to for this many seconds; younger orders are still on their way
+        /// Judge only what nothing has happened to for this many seconds; orders that may still be paid are never judged
         #[arg(long, value_name = "SECONDS", default_value_t = ironmonger::doctor::REST_SECONDS)]
         rested: u64,
     },
@@ -247,13 +248,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         say(config::DEFAULT.trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut config = settings(&arguments.common)?;
+    let mut config = settings(&arguments.common, arguments.command.as_ref())?;
     log_to_stderr(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {
-            None => serve::run(&mut config, &[], true, true).await,
-            Some(Command::Serve { services, sample }) => serve::run(&mut config, &services, sample, false).await,
+            None => {
+                let options = options_of(&config, arguments.common.config.as_deref());
+                serve::run(&mut config, &[], true, Some(options)).await
+            }
+            Some(Command::Serve { services, sample }) => serve::run(&mut config, &services, sample, None).await,
             Some(Command::Import(asked)) => import::run(&mut config, asked).await,
             Some(Command::Export(asked)) => import::export(&mut config, asked).await,
             Some(Command::Admin {
@@ -279,7 +283,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     })
 }
 
-fn settings(common: &Common) -> Result<Config> {
+fn settings(common: &Common, command: Option<&Command>) -> Result<Config> {
+    // Other commands need neither certificates nor ports.
+    let services = match command {
+        None => compose::named(&[])?,
+        Some(Command::Serve { services, .. }) => compose::named(services)?,
+        Some(_) => Vec::new(),
+    };
     let file = match &common.config {
         Some(path) => Some((
             path.clone(),
@@ -287,7 +297,7 @@ fn settings(common: &Common) -> Result<Config> {
         )),
         None => None,
     };
-    let mut config = Config::read(file, std::env::vars())?;
+    let mut config = Config::read_for(&services, file, std::env::vars())?;
     if let Some(data) = &common.data {
         config.set("data", data.display().to_string(), Origin::CommandLine("--data"));
     }
@@ -297,11 +307,24 @@ fn settings(common: &Common) -> Result<Config> {
     Ok(config)
 }
 
+/// What a second command needs to speak of the same shop, as a shell takes it.
+fn options_of(config: &Config, file: Option<&Path>) -> String {
+    let given = [("--data", Some(config.data())), ("--config", file.map(Path::to_owned))];
+    let given = given
+        .into_iter()
+        .filter_map(|(option, path)| Some((option, path?.display().to_string())));
+    let is_plain = |letter: char| letter.is_alphanumeric() || "/._-+".contains(letter);
+    given
+        .map(|(option, path)| match path.chars().all(is_plain) {
+            true => format!(" {option} {path}"),
+            false => format!(" {option} '{}'", path.replace('\'', r"'\''")),
+        })
+        .collect()
+}
+
 /// Logs go to standard error, so that what a command prints can be piped.
 fn log_to_stderr(config: &Config) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(config.text("log.level"));
-    let filter =
-        filter.with_context(|| format!("`log.level` ({}) is not a level or filter", config.origin("log.level")))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(config.text("log.level"))?;
     // A setting of its own, whatever the level of all else is.
     let access = if config.flag("log.access") {
         "access=info"
@@ -369,6 +392,21 @@ impl Desk {
         })
     }
 
+    /// As [`Desk::open`], for a command that only looks: beside a PostgreSQL no folder is made.
+    async fn look(config: &mut Config) -> Result<Desk> {
+        if matches!(Place::of(config), Place::Folder(_)) || config.data().exists() {
+            return Desk::open(config).await;
+        }
+        folder::pass_secrets(config);
+        let services: Vec<&'static str> = SERVICES.into_iter().filter(|service| *service != "gateway").collect();
+        let composed = compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
+        Ok(Desk {
+            deps: composed.deps.clone(),
+            running: false,
+            own: Some((composed, Vec::new())),
+        })
+    }
+
     /// A service, spoken to as the command line.
     fn peer(&self, service: &'static str) -> Peer {
         self.deps.of("cli").peers.peer(service)
@@ -409,6 +447,14 @@ fn show(config: &Config) -> Result<ExitCode> {
     for (name, value, origin) in &rows {
         say(format_args!("{name:names$} = {value:values$}  # {origin}"))?;
     }
+    // In a fleet each process runs a part only, so these are shown all the same.
+    let unfit = config.unfit_for(&SERVICES);
+    if !unfit.is_empty() {
+        bail!(
+            "a process that runs all services would not start:\n  - {}",
+            unfit.join("\n  - ")
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -425,4 +471,18 @@ async fn openapi(config: &Config) -> Result<ExitCode> {
         &declared, &info,
     ))?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_command_is_told_of_the_same_shop() {
+        let mut config = Config::read(None, std::iter::empty()).unwrap();
+        assert_eq!(options_of(&config, None), " --data data");
+        config.set("data", "Ada's shop", Origin::CommandLine("--data"));
+        let options = options_of(&config, Some(Path::new("/etc/shop.toml")));
+        assert_eq!(options, r" --data 'Ada'\''s shop' --config /etc/shop.toml");
+    }
 }

@@ -24,7 +24,7 @@ pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
             config.data().display()
         );
     }
-    let desk = Desk::open(config).await?;
+    let desk = Desk::look(config).await?;
     eprintln!(
         "{}",
         if desk.running {
@@ -46,7 +46,7 @@ pub async fn run(config: &mut Config, rested: u64) -> Result<ExitCode> {
     if findings.len() > SHOWN_MAX {
         say(format_args!("… and {} more", findings.len() - SHOWN_MAX))?;
     }
-    let judged = format!("{orders} orders looked at, {unrested} of them too young to be judged");
+    let judged = format!("{orders} orders looked at, {unrested} of them still on their way");
     if findings.is_empty() {
         say(format_args!("The books balance: {judged}."))?;
         return Ok(ExitCode::SUCCESS);

@@ -14,17 +14,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::import;
 use super::say::say;
 
-/// Serves `words` (all services when there are none). `sample` fills an empty catalogue, `greet` tells a newcomer what to do.
-pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: bool) -> Result<ExitCode> {
+/// Serves `words` (all services when there are none). `sample` fills an empty catalogue, `greet` tells a newcomer what to
+/// do, with the options that other commands for this shop need.
+pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: Option<String>) -> Result<ExitCode> {
     let services = compose::named(words)?;
-    folder::prepare(&config.data())?;
-    folder::fill_secrets(config)?;
-    let _locks = folder::lock(&config.data(), &services)?;
+    // Whoever starts a shop twice learns that, rather than that its ports are busy.
+    if folder::in_use(&config.data(), &services) {
+        folder::lock(&config.data(), &services)?;
+    }
+    // Before anything is made: a start that fails leaves no folder behind.
     let addresses = compose::addresses(config, &services);
     let bound = match serve::bind(&addresses).await {
         Ok(bound) => bound,
         Err(first) => bail!("{}", unbindable(&addresses, &first).await),
     };
+    folder::fill_secrets(config)?;
+    folder::prepare(&config.data())?;
+    let _locks = folder::lock(&config.data(), &services)?;
     let Composed { mut parts, deps } =
         compose::compose(config, &services, &Place::of(config), Clock::system(), Ids::random()).await?;
     if let Some(part) = parts.first_mut() {
@@ -44,8 +50,8 @@ pub async fn run(config: &mut Config, words: &[String], sample: bool, greet: boo
         .iter()
         .find(|bound| bound.service == "gateway")
         .map(|bound| bound.address);
-    match gateway {
-        Some(address) if greet => welcome(config, &format!("{}://{address}", config.scheme()))?,
+    match (gateway, greet) {
+        (Some(address), Some(options)) => welcome(config, &format!("{}://{address}", config.scheme()), &options)?,
         _ => {
             for bound in &bound {
                 let scheme = if bound.service == "gateway" {
@@ -95,7 +101,7 @@ async fn wait_for_signal() {
     }
 }
 
-fn welcome(config: &Config, url: &str) -> Result<()> {
+fn welcome(config: &Config, url: &str, options: &str) -> Result<()> {
     let (shop, data) = (config.text("shop.name"), config.data());
     let data = data.display();
     say(format_args!(
@@ -103,8 +109,8 @@ fn welcome(config: &Config, url: &str) -> Result<()> {
 
   API reference   {url}/docs
   Data            {data}  (to begin anew, end the shop and delete the folder)
-  Become admin    ironmonger admin create --email you@example.com --data {data}
-                  (or `cargo run --release -- admin create --email you@example.com`)
+  Become admin    ironmonger admin create --email you@example.com{options}
+                  (or `cargo run --release -- admin create --email you@example.com{options}`)
 
 Try it:
   curl -s '{url}/api/products?limit=3'

@@ -4,6 +4,7 @@ mod admins;
 mod arrivals;
 mod books;
 mod deadletters;
+mod refusals;
 mod reindex;
 mod signing;
 
@@ -95,9 +96,11 @@ async fn a_port_in_use_is_named() {
         refuses(options, &[&port, "in use", part, &variable]).await;
     }
     // Whoever starts a second shop learns of all of them at once.
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let second = other.local_addr().expect("an address").port().to_string();
     let both = [
         ("IRONMONGER_PORTS_GATEWAY", port.as_str()),
-        ("IRONMONGER_PORTS_ORDERS", &port),
+        ("IRONMONGER_PORTS_ORDERS", &second),
     ];
     let mut process = Process::start(options(&data(&folder), &both, &[]));
     assert_eq!(process.wait_exit().await.code(), Some(1), "{}", process.output());
@@ -288,9 +291,19 @@ async fn secrets_are_made_once_and_kept_close() {
     let data = data(&folder);
     let mut process = Process::start(options(&data, &[], &[]));
     process.wait_ready().await;
+    // Nobody else on the machine reads addresses, hashes of passwords or keys.
+    let mode = |path: &Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode(Path::new(&data)), 0o700);
+    for file in std::fs::read_dir(&data).expect("a folder").flatten() {
+        let (path, is_file) = (file.path(), file.path().is_file());
+        assert!(
+            !is_file || mode(&path) == 0o600,
+            "{}: {:o}",
+            path.display(),
+            mode(&path)
+        );
+    }
     let path = Path::new(&data).join("secrets.toml");
-    let mode = std::fs::metadata(&path).expect("secrets").permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
     let secrets = std::fs::read_to_string(&path).expect("secrets");
     let visitor = Client::connect(&process.base_url()).await;
     let session = visitor.post("/api/auth/guest", json!({})).send().await.is(200);
