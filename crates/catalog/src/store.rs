@@ -42,7 +42,7 @@ pub use listing::{
 };
 #[cfg(test)]
 pub use listing::{forget_places, listed_books};
-pub use lists::{Filter, From, Listed, Order, list};
+pub use lists::{Filter, From, Listed, Order, Shows, list};
 pub use products::{
     Found, NewRow, Which, archive, free_handles, handles_taken, insert, kept, product, products, rename, save,
     skus_taken,

@@ -1,5 +1,6 @@
 //! Products, for everybody to read and for staff to change.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use api::catalog::{BULK_READ_MAX, Bulk, BulkQuery, BulkResult, ChangeProduct, NewProduct, Product};
@@ -8,8 +9,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base::{Amount, Currency, Money, fold};
 use http::{StatusCode, Uri};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serve::{
     BULK_BODY_MAX, CatalogWrite, Created, In, Json, Known, Many, May, MaybeUser, Path, Query, Reply, Rights, Route,
     Routes, Who, Write, listed, listed_page, page,
@@ -20,7 +22,7 @@ use super::kept::fresh_or;
 use super::search;
 use crate::App;
 use crate::actions::{self, By};
-use crate::store::{Filter, From as Start, Order};
+use crate::store::{Filter, From as Start, Order, Shows};
 
 /// Products that `?page=` reaches at most: beyond it the cursor costs less, however far one goes.
 pub const PAGED_MAX: u32 = 1_000;
@@ -60,14 +62,49 @@ pub struct ListQuery {
     pub option: Many,
     /// The product that has a variant with this SKU.
     pub sku: Option<String>,
+    /// Only products for sale, or only drafts; the latter for staff, and not together with `search`, `vendor`, `option` or
+    /// several values of a filter.
+    pub status: Option<Shown>,
     /// The order: the newest first unless said otherwise, the best first in a search.
     pub sort: Option<Sort>,
     /// Products of a page, 1 to 100 (20).
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
     /// Where the page begins, from the `Link` of the page before.
     pub cursor: Option<String>,
     /// The number of a page, from 1, instead of a cursor; for small catalogues.
     pub page: Option<u32>,
+}
+
+/// Which products are counted: the filters of a list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CountQuery(pub ListQuery);
+
+impl JsonSchema for CountQuery {
+    fn schema_name() -> Cow<'static, str> {
+        "CountQuery".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = ListQuery::json_schema(generator);
+        if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+            for of_pages in ["sort", "limit", "cursor", "page"] {
+                fields.remove(of_pages);
+            }
+        }
+        schema
+    }
+}
+
+/// Which products of a list are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// Those for sale.
+    Active,
+    /// Those that only staff see.
+    Draft,
 }
 
 /// The order of a list.
@@ -94,7 +131,11 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
             Route::get("/products", list)
                 .query::<ListQuery>()
                 .gives::<Vec<Product>>(200)
-                .tells("Lists products", "The next page is in `Link`. Staff see drafts too."),
+                .refuses(&[(403, "forbidden")])
+                .tells(
+                    "Lists products",
+                    "The next page is in `Link`. Staff with `catalog:read` see drafts too, unless `status` says otherwise.",
+                ),
         )
         .add(
             Route::get("/products/{id}", read)
@@ -171,10 +212,14 @@ fn change_route(route: Route<Arc<App>>) -> Route<Arc<App>> {
 async fn list(
     State(app): State<Arc<App>>,
     MaybeUser(user): MaybeUser,
+    who: Who,
     uri: Uri,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Problem> {
     let staff = sees_drafts(user.as_ref());
+    if query.status == Some(Shown::Draft) {
+        who.may(serve::CATALOG_READ)?;
+    }
     if search::is_search(&query) {
         let key = search::key(&app, &uri);
         let make = search::list(&app, staff, uri, query);
@@ -312,7 +357,11 @@ pub(super) fn sees_drafts(user: Option<&serve::Caller>) -> bool {
 
 fn filter(query: &ListQuery, drafts: bool, currency: Currency) -> Result<Filter, Problem> {
     Ok(Filter {
-        drafts,
+        shows: match query.status {
+            Some(Shown::Draft) => Shows::Drafts,
+            None if drafts => Shows::All,
+            None | Some(Shown::Active) => Shows::Active,
+        },
         category: query.category.0.first().map(|category| fold(category)),
         tag: query.tag.0.first().map(|tag| fold(tag)),
         sku: query.sku.clone(),

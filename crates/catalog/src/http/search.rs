@@ -12,7 +12,7 @@ use http::{StatusCode, Uri};
 use serve::{Json, MaybeUser, Query, Rights, Route, Routes, listed, page};
 use wire::Problem;
 
-use super::products::{ListQuery, Sort, minor, sees_drafts, wrong};
+use super::products::{CountQuery, ListQuery, Shown, Sort, minor, sees_drafts, wrong};
 use crate::search::{Asked, By, Wanted, facets, highlights, option_of};
 use crate::store::{self as rows, Order};
 use crate::{App, Error};
@@ -43,7 +43,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
         )
         .add(
             Route::get("/products/facets", count)
-                .query::<ListQuery>()
+                .query::<CountQuery>()
                 .gives::<Facets>(200)
                 .tells("Counts products by category, price, tag, vendor, option and stock", FILTERS),
         )
@@ -97,6 +97,7 @@ pub(super) async fn list(app: &App, drafts: bool, uri: Uri, query: ListQuery) ->
     if query.page.is_some() {
         return Err(wrong("?page", "does not go with a search; follow the `Link`"));
     }
+    let drafts = drafts && query.status != Some(Shown::Active);
     let asked = asked(&query)?;
     let by = match query.sort {
         None if asked.is_some() => By::Relevance,
@@ -133,9 +134,9 @@ pub(super) async fn list(app: &App, drafts: bool, uri: Uri, query: ListQuery) ->
 async fn count(
     State(app): State<Arc<App>>,
     MaybeUser(user): MaybeUser,
-    Query(query): Query<ListQuery>,
+    Query(CountQuery(query)): Query<CountQuery>,
 ) -> Result<Json<Facets>, Problem> {
-    let drafts = sees_drafts(user.as_ref());
+    let drafts = sees_drafts(user.as_ref()) && query.status != Some(Shown::Active);
     let (asked, wanted) = (asked(&query)?, wanted(&app, &query, drafts).await?);
     Ok(Json(facets(&app.search, asked, wanted).await?))
 }
@@ -165,6 +166,10 @@ fn asked(query: &ListQuery) -> Result<Option<Asked>, Problem> {
 
 async fn wanted(app: &App, query: &ListQuery, drafts: bool) -> Result<Wanted, Problem> {
     let currency: Currency = app.currency;
+    if query.status == Some(Shown::Draft) {
+        let detail = "must be `active` in a search; lists without `search`, `vendor`, `option` and repeated filters show drafts alone";
+        return Err(wrong("?status", detail));
+    }
     for (name, values) in [
         ("?category", &query.category),
         ("?tag", &query.tag),

@@ -25,8 +25,8 @@ const NAMESAKES_MAX: usize = 16;
 /// Which products a list shows. Texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Drafts too, for staff.
-    pub drafts: bool,
+    /// What is for sale, or drafts.
+    pub shows: Shows,
     /// The category, with all below it: an id, a number, a path, a name (of all that have it) or a handle.
     pub category: Option<String>,
     /// A whole tag.
@@ -39,6 +39,18 @@ pub struct Filter {
     pub max_minor: Option<i64>,
     /// Whether some variant can be had, or none.
     pub in_stock: Option<bool>,
+}
+
+/// Whether a list shows what is for sale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shows {
+    /// Only that.
+    #[default]
+    Active,
+    /// Drafts too.
+    All,
+    /// Drafts only.
+    Drafts,
 }
 
 impl Filter {
@@ -112,7 +124,11 @@ pub fn list(
         sql: format!("SELECT {COLUMNS} FROM ("),
         args: Vec::new(),
     };
-    let drafts: &[i64] = if filter.drafts { &[0, 1] } else { &[0] };
+    let drafts: &[i64] = match filter.shows {
+        Shows::Active => &[0],
+        Shows::All => &[0, 1],
+        Shows::Drafts => &[1],
+    };
     let mut first = true;
     for label in &labels.walked {
         for draft in drafts {

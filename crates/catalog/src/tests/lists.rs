@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use super::desk::Desk;
 use super::on_both_engines;
 
-on_both_engines!(filters_narrow, every_order_pages_without_gap_or_twin, pages_are_bounded);
+on_both_engines!(
+    filters_narrow,
+    drafts_are_listed_alone,
+    every_order_pages_without_gap_or_twin,
+    pages_are_bounded
+);
 
 async fn fill(desk: &Desk) {
     for (name, price, category, stock, tags) in [
@@ -56,6 +61,7 @@ async fn filters_narrow(desk: Desk) {
         "sort=best",
         "inStock=maybe",
         "limit=0",
+        "limit=-1",
         "limit=101",
         "cursor=zz",
         "page=0",
@@ -66,6 +72,42 @@ async fn filters_narrow(desk: Desk) {
             (listed.status, listed.body["errors"].as_array().map(Vec::len)),
             (400, Some(1)),
             "{query} {listed:?}"
+        );
+    }
+    let below = desk.anyone("GET /products?limit=-1", Value::Null).await;
+    assert_eq!(below.body["errors"][0]["detail"], "must be at least 1");
+}
+
+async fn drafts_are_listed_alone(desk: Desk) {
+    fill(&desk).await;
+    for number in [1, 4] {
+        let draft = json!({ "status": "draft" });
+        assert_eq!(
+            desk.clerk(&format!("PATCH /products/{number}"), draft).await.status,
+            200
+        );
+    }
+    for (query, wanted) in [
+        ("status=draft", vec!["Door Bolt", "Anvil"]),
+        ("status=draft&sort=-price&category=tools", vec!["Anvil"]),
+        ("status=active&sort=price&maxPrice=20", vec!["brass hinge"]),
+        ("sort=price&maxPrice=20", vec!["brass hinge", "Door Bolt"]),
+    ] {
+        let listed = desk.clerk(&format!("GET /products?{query}"), Value::Null).await;
+        assert_eq!(listed.names(), wanted, "{query}");
+    }
+    let active = desk.anyone("GET /products?status=active", Value::Null).await;
+    assert_eq!(active.names(), ["Émail pot", "Çelik Çekiç", "brass hinge"]);
+    let nobody = desk.anyone("GET /products?status=draft", Value::Null).await;
+    assert_eq!(nobody.told(), (401, "unauthorized"));
+    let customer = desk.customer("GET /products?status=draft", Value::Null).await;
+    assert_eq!(customer.told(), (403, "forbidden"));
+    for query in ["?status=archived", "?status=draft&q=bolt", "/facets?status=draft"] {
+        let refused = desk.clerk(&format!("GET /products{query}"), Value::Null).await;
+        assert_eq!(
+            (refused.told(), &refused.body["errors"][0]["pointer"]),
+            ((400, "invalid"), &json!("?status")),
+            "{query}"
         );
     }
 }
