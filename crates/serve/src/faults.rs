@@ -159,14 +159,24 @@ impl Check {
             }
             ValidationErrorKind::Pattern { .. } => {
                 // A pattern is for machines; people understand an example.
-                let detail = match self.example_of(fault) {
-                    Some(example) => format!("must be written like {example}"),
-                    None => "is not of the form that this field has".to_owned(),
+                let detail = match (self.words_of(fault), self.example_of(fault)) {
+                    (Some(words), _) => format!("must be one of {words}, or several with commas between them"),
+                    (None, Some(example)) => format!("must be written like {example}"),
+                    (None, None) => "is not of the form that this field has".to_owned(),
                 };
                 found.push((at, detail));
             }
             kind => found.push((at, sentence(kind, fault))),
         }
+    }
+
+    /// The words that a list of them with commas is made of, where the schema that refused one says so in `x-words`.
+    fn words_of(&self, fault: &ValidationError<'_>) -> Option<String> {
+        let path = fault.schema_path().to_string();
+        let (owner, _) = path.rsplit_once('/')?;
+        let words = self.resolve(owner)?.get("x-words")?.as_array()?;
+        let words: Vec<String> = words.iter().map(Value::to_string).collect();
+        Some(words.join(", "))
     }
 
     /// The example that the schema nearest to a fault gives, as a person would write it.

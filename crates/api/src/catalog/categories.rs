@@ -37,6 +37,7 @@ pub struct Category {
     pub updated_at: Time,
     /// The categories directly below it; absent where nobody asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = serde_json::json!([]))]
     pub children: Option<Vec<Category>>,
 }
 
@@ -129,6 +130,7 @@ pub struct TagQuery {
     /// Tags that begin with this, whatever its case.
     pub q: Option<String>,
     /// Tags of a page, 1 to 100 (20).
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
     /// Where the page begins, from the `Link` of the page before.
     pub cursor: Option<String>,

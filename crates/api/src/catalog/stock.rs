@@ -89,6 +89,7 @@ pub struct Movement {
 #[serde(rename_all = "camelCase")]
 pub struct LedgerQuery {
     /// Lines of a page, 1 to 100 (20).
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
     /// Where the page begins, from the `Link` of the page before.
     pub cursor: Option<String>,

@@ -40,6 +40,7 @@ const IMPORT: &str = "The import's id.";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PageQuery {
     /// Entries of a page, 1 to 100 (20).
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
     /// Where the page begins, from the `Link` of the page before.
     pub cursor: Option<String>,

@@ -32,6 +32,7 @@ pub(super) struct AskedEvents {
     /// Only what is older than this event (its id) or moment (RFC 3339).
     before: Option<String>,
     /// How many, from 1 to 100; 20 when absent.
+    #[schemars(range(min = 1, max = 100))]
     pub(super) limit: Option<u32>,
     /// Where to go on; from the `Link` header of the page before.
     pub(super) cursor: Option<String>,
@@ -65,6 +66,7 @@ pub(super) struct AskedDeeds {
     /// Only what is older than this entry (its id) or moment (RFC 3339).
     before: Option<String>,
     /// How many, from 1 to 100; 20 when absent.
+    #[schemars(range(min = 1, max = 100))]
     pub(super) limit: Option<u32>,
     /// Where to go on; from the `Link` header of the page before.
     pub(super) cursor: Option<String>,

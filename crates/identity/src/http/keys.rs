@@ -59,6 +59,7 @@ pub(super) fn routes(routes: Routes<Arc<App>>) -> Routes<Arc<App>> {
 #[derive(Deserialize, JsonSchema)]
 struct PageQuery {
     /// At most so many, from 1 to 100; 20 when absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,

@@ -116,6 +116,7 @@ async fn verify(State(app): Shop, serve::User(caller): serve::User) -> Result<Un
 #[derive(Deserialize, JsonSchema)]
 struct Pages {
     /// From 1 to 100; 20 when absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// From the `Link` header of the page before.
     cursor: Option<String>,

@@ -121,6 +121,7 @@ struct ListQuery {
     /// With this role only: `guest`, `customer`, `staff` or `admin`.
     role: Option<serve::Role>,
     /// At most so many, from 1 to 100; 20 when absent.
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// Where to go on, from the `Link` of the page before.
     cursor: Option<String>,

@@ -41,6 +41,7 @@ pub(super) struct ListQuery {
     #[serde(default)]
     sort: Sort,
     /// How many, from 1 to 100 (20).
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// Where the page before ended.
     cursor: Option<String>,
@@ -130,6 +131,7 @@ impl<T: Word> JsonSchema for Several<T> {
         json_schema!({
             "type": "string",
             "pattern": format!("^{one}(,{one})*$"),
+            "x-words": T::WORDS,
             "examples": [T::WORDS[0], T::WORDS[..2].join(",")],
         })
     }

@@ -120,6 +120,13 @@ async fn parameters_are_read_or_named() {
         bench.get("/things?limit=-1").await.faults(),
         ["?limit must be at least 1"]
     );
+    assert_eq!(
+        bench.get("/things?limit=-1&words=tool,toys").await.faults(),
+        [
+            "?limit must be at least 1",
+            r#"?words must be one of "tool", "toy", or several with commas between them"#
+        ]
+    );
     assert_eq!(bench.get("/things?sort=name").await.body["sort"], "name");
     assert_eq!(
         bench.get("/things?sort=size").await.faults(),

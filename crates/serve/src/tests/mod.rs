@@ -56,6 +56,9 @@ struct Sought {
     limit: Option<u32>,
     in_stock: Option<bool>,
     sort: Option<Sorted>,
+    /// Some of these.
+    #[schemars(regex(pattern = "^(tool|toy)(,(tool|toy))*$"), extend("x-words" = ["tool", "toy"]))]
+    words: Option<String>,
 }
 
 /// The order of a list.
