@@ -228,17 +228,23 @@ pub fn fresh(ids: &Ids) -> String {
 
 /// A task that takes rotated keys into use.
 pub fn follow(deps: &Deps, config: &Config) -> Task {
-    let (keys, config) = (deps.keys.clone(), config.clone());
+    let (keys, config, clock) = (deps.keys.clone(), config.clone(), deps.clock.clone());
     // The first round takes the file as it is: it may have changed since these keys were made of it.
     let last = std::sync::Arc::new(std::sync::Mutex::new(None));
     Task::every("signing keys", READ_EVERY, move |_| {
-        let (keys, config, last) = (keys.clone(), config.clone(), last.clone());
+        let (keys, config, clock, last) = (keys.clone(), config.clone(), clock.clone(), last.clone());
         async move {
             let text = text_of(&config.data())?;
             let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if last.as_ref() != Some(&text) {
                 keys.turn(&signers(&config)?);
-                *last = Some(text);
+                // Whoever looks into an intrusion wants to know when keys were replaced.
+                if last.replace(text).is_some() {
+                    let newest = known(&config, clock.now())?.into_iter().next();
+                    let (kid, from) = newest.map(|key| (key.kid, key.from)).unwrap_or_default();
+                    let from = from.map(|from| from.to_string());
+                    tracing::warn!(key = kid, from, "the keys that sign tokens were rotated");
+                }
             }
             anyhow::Ok(())
         }

@@ -54,6 +54,9 @@ async fn keys_rotate_while_the_shop_is_open() {
     })
     .await;
     assert_eq!(public(&visitor).await, [next.clone(), kid(&old)]);
+    let said = process.output();
+    let told = said.lines().find(|line| line.contains("were rotated"));
+    assert!(told.is_some_and(|line| line.contains(&next)), "{said}");
     assert_eq!(status(&visitor, &old).await, 200);
     let said = succeeds(&process.run(&["keys", "list"]));
     let line = |kid: &str| {
