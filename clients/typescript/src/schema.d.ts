@@ -1467,7 +1467,7 @@ export interface components {
             /** @description A product with one variant: number, id, SKU or handle. */
             productId?: components["schemas"]["Ref"] | null;
             /** @description How many (1), at least 1. */
-            quantity?: components["schemas"]["Quantity"] | null;
+            quantity?: number | null;
             /** @description A SKU. */
             sku?: string | null;
             /** @description One's own id; anybody else's is refused. */
@@ -2271,7 +2271,7 @@ export interface components {
             /** @description A product with one variant: number, id, SKU or handle. */
             productId?: components["schemas"]["Ref"] | null;
             /** @description How many (1), at least 1. */
-            quantity?: components["schemas"]["Quantity"] | null;
+            quantity?: number | null;
             /** @description A SKU. */
             sku?: string | null;
             /** @description A variant. */

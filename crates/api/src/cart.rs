@@ -139,6 +139,7 @@ pub struct Add {
     pub sku: Option<String>,
     /// How many (1), at least 1.
     #[serde(default, alias = "qty", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<base::SomePieces>")]
     pub quantity: Option<Quantity>,
     /// One's own id; anybody else's is refused.
     #[serde(default, alias = "user_id", skip_serializing_if = "Option::is_none")]

@@ -104,6 +104,7 @@ pub struct NewItem {
     pub sku: Option<String>,
     /// How many (1), at least 1.
     #[serde(default, alias = "qty", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<base::SomePieces>")]
     pub quantity: Option<Quantity>,
 }
 

@@ -25,5 +25,5 @@ pub use ids::{
 pub use money::{Currency, Money, MoneyFault};
 pub use page::{Cursor, CursorFault, PAGE_DEFAULT, PAGE_MAX, Page};
 pub use postal::{PostalForm, postal_code, postal_form};
-pub use quantity::{QUANTITY_MAX, Quantity, QuantityFault};
+pub use quantity::{QUANTITY_MAX, Quantity, QuantityFault, SomePieces};
 pub use text::{Handle, Sku, TextFault, fold, handle_from, hex};

@@ -62,6 +62,21 @@ impl JsonSchema for Quantity {
     }
 }
 
+/// The schema of a quantity that is not 0, for fields that would mean nothing else: `with = "Option<SomePieces>"`.
+pub struct SomePieces;
+
+impl JsonSchema for SomePieces {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SomePieces".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": QUANTITY_MAX, "examples": [2] })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

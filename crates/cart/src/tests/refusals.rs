@@ -103,6 +103,14 @@ async fn what_cannot_be_added_is_told(shop: Shop) {
         )
         .await;
     assert_eq!(all.body["errors"].as_array().map(Vec::len), Some(3), "{all:?}");
+    for quantity in [0, -2] {
+        let body = json!({ "productId": 1, "quantity": quantity });
+        let few = shop.call(&ada, "POST /cart", body).await;
+        assert_eq!(
+            few.body["errors"],
+            json!([{ "pointer": "/quantity", "detail": "must be at least 1" }])
+        );
+    }
     assert_eq!(shop.call(&ada, "GET /cart", Value::Null).await.body["cart"], json!([]));
 }
 
