@@ -1588,7 +1588,7 @@ export interface components {
             itemCount: number;
             /** @description What signing in brought from the cart that was filled before, until it is acknowledged. */
             merge: components["schemas"]["MergeNotice"] | null;
-            /** @description What they cost now. */
+            /** @description What they cost now. A line of which nothing is available does not count: it cannot be ordered. */
             total: components["schemas"]["Amount"];
             /** @description Whose it is. */
             userId: components["schemas"]["UserId"];

@@ -25,7 +25,7 @@ pub struct Cart {
     pub cart: Vec<Line>,
     /// How many pieces.
     pub item_count: i64,
-    /// What they cost now.
+    /// What they cost now. A line of which nothing is available does not count: it cannot be ordered.
     pub total: Amount,
     /// In what.
     pub currency: Currency,

@@ -321,7 +321,7 @@ impl Cart {
 
     /// The cart as its owner sees it, with the names, prices and stock of now, and what has changed since they last
     /// acted. A line whose variant the catalogue no longer knows is shown as it was seen last; one of which nothing is
-    /// remembered is not shown.
+    /// remembered is not shown. What cannot be had at all costs nothing: the total is that of what can be ordered.
     ///
     /// # Errors
     /// A sum that does not fit, or a price in another currency.
@@ -340,7 +340,9 @@ impl Cart {
                 (None, None) => continue,
             };
             let subtotal = now.price.times(line.quantity)?;
-            total = total.plus(subtotal)?;
+            if now.available > 0 {
+                total = total.plus(subtotal)?;
+            }
             item_count += line.quantity;
             lines.push(api::cart::Line {
                 id: line.id,

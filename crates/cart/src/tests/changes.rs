@@ -149,6 +149,10 @@ async fn what_is_gone_is_shown_as_it_was(shop: Shop) {
     let gone = look(&shop, &ada).await;
     let unavailable = json!({ "unavailable": true });
     assert_eq!(changes(&gone), [unavailable.clone(), unavailable]);
+    assert_eq!(
+        (&gone.body["total"], &gone.body["itemCount"]),
+        (&json!(0.00), &json!(2))
+    );
     let line = &gone.body["cart"][1];
     assert_eq!(
         (gone.lines(), &line["name"], &line["price"], &line["available"]),
@@ -165,6 +169,7 @@ async fn what_is_gone_is_shown_as_it_was(shop: Shop) {
     shop.shelf.edit("TEA-1", |card| card.for_sale = true);
     let back = look(&shop, &ada).await;
     assert_eq!(changes(&back)[0], json!({ "stock": { "was": 0, "now": 9 } }));
+    assert_eq!(back.body["total"], 5.00, "of what can be had");
     let line = line["id"].as_str().unwrap();
     let left = shop
         .call(&ada, &format!("DELETE /cart/items/{line}"), Value::Null)
