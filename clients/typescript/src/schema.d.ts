@@ -748,7 +748,7 @@ export interface paths {
         get?: never;
         /**
          * Move an order forward
-         * @description confirmed → processing → shipped → delivered; moves may skip, none goes back.
+         * @description confirmed → processing → shipped → delivered; moves may skip, none goes back. What is refunded in full does not leave any more: it can be cancelled.
          *
          *     Rights: staff and API keys with the permission `orders:write`.
          */
@@ -2634,7 +2634,7 @@ export interface components {
          * @description The codes of all refusals.
          * @enum {string}
          */
-        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "not_a_product_file" | "not_for_sale" | "not_found" | "nothing_to_undo" | "order_closed" | "out_of_stock" | "payable_on_delivery" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
+        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "not_a_product_file" | "not_for_sale" | "not_found" | "nothing_to_undo" | "order_closed" | "order_refunded" | "out_of_stock" | "payable_on_delivery" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
         /** @description Pays a pending order, or tries a declined payment again. */
         Process: {
             /** @description When given, it must equal what is due. */

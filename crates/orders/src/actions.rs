@@ -234,9 +234,7 @@ pub async fn set_status(
             let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
             known.permits(&order.tag())?;
             let from = order.status;
-            let (mut order, event) = order
-                .advance(status, reason.clone(), &by, resume_at, now)
-                .map_err(Error::Illegal)?;
+            let (mut order, event) = order.advance(status, reason.clone(), &by, resume_at, now)?;
             if !store::save(tx, &mut order, event, &by, &request_id, now)? {
                 return Err(Error::from(tx.conflict()));
             }

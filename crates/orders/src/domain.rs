@@ -9,6 +9,6 @@ mod process;
 mod process_tests;
 mod totals;
 
-pub use order::{Change, Illegal, Line, Order, OrderEvent, Placing, REASONS, Refusal, SoFar};
+pub use order::{Change, Illegal, Line, Order, OrderEvent, Placing, REASONS, Refusal, SoFar, Stays};
 pub use process::{Outcome, Step, Written, apply, next};
 pub use totals::{Totals, total};

@@ -5,7 +5,7 @@ use api::payments::Failure;
 use http::StatusCode;
 use wire::{FieldFault, Problem};
 
-use crate::domain::Illegal;
+use crate::domain::{Illegal, Stays};
 
 /// Why a call was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum Error {
     /// The state does not allow the move.
     #[error("{0:?}")]
     Illegal(Illegal),
+    /// It is refunded in full, so it is not sent any more.
+    #[error("refunded")]
+    Refunded,
     /// It was paid before.
     #[error("already paid")]
     AlreadyPaid,
@@ -64,6 +67,15 @@ pub enum Error {
     /// Another service refused or failed.
     #[error("{0}")]
     Peer(#[from] Problem),
+}
+
+impl From<Stays> for Error {
+    fn from(stays: Stays) -> Self {
+        match stays {
+            Stays::Illegal(illegal) => Error::Illegal(illegal),
+            Stays::Refunded => Error::Refunded,
+        }
+    }
 }
 
 impl From<Error> for Problem {
@@ -109,6 +121,10 @@ impl From<Error> for Problem {
                     .with("from", from)
                     .with("to", to)
             }
+            Error::Refunded => Problem::conflict(
+                "order_refunded",
+                "All that was paid for this order is given back. Cancel it instead of sending it.",
+            ),
             Error::AlreadyPaid => Problem::conflict("already_paid", "This order is paid already."),
             Error::PayableOnDelivery => Problem::conflict(
                 "payable_on_delivery",

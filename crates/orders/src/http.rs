@@ -77,8 +77,12 @@ pub(crate) fn routes(app: &Arc<App>) -> (Router, Vec<Declared>) {
                 .param("id", order_id)
                 .takes::<SetStatus>()
                 .gives::<Order>(200)
-                .refuses(&[(404, "not_found"), (409, "illegal_transition"), (412, "precondition_failed")])
-                .tells("Move an order forward", "confirmed → processing → shipped → delivered; moves may skip, none goes back."),
+                .refuses(&[(404, "not_found"), (409, "illegal_transition"), (409, "order_refunded"), (412, "precondition_failed")])
+                .tells(
+                    "Move an order forward",
+                    "confirmed → processing → shipped → delivered; moves may skip, none goes back. What is refunded in full \
+                     does not leave any more: it can be cancelled.",
+                ),
         )
         .add(
             Route::put("/orders/{id}/cancel", cancel)

@@ -1,8 +1,8 @@
 //! What orders does alone: its rows, its guards, and what it refuses before it asks anybody. The purchase across
 //! services is tested on real processes.
 
-mod cash;
 mod desk;
+mod door;
 mod letters;
 mod neighbours;
 mod streams;

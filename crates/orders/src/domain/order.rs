@@ -213,6 +213,15 @@ pub struct Illegal {
     pub to: OrderStatus,
 }
 
+/// Why staff may not move an order forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// Its state does not allow the move.
+    Illegal(Illegal),
+    /// All that was paid for it is given back: it is not sent any more.
+    Refunded,
+}
+
 impl Order {
     /// A new order, pending. Its number comes from the write that places it.
     pub fn place(placing: Placing, number: i64, by: &str, now: Time) -> Order {
@@ -309,7 +318,8 @@ impl Order {
     }
 
     /// Moves a confirmed order forward. Moves may skip a state; none goes back. Whoever delivers what is paid at the door
-    /// took the money: its process tells payments so, and is left to its driver until `resume_at`.
+    /// took the money: its process tells payments so, and is left to its driver until `resume_at`. What is refunded in full
+    /// does not leave any more; what has left may still arrive.
     pub fn advance(
         mut self,
         to: OrderStatus,
@@ -317,14 +327,17 @@ impl Order {
         by: &str,
         resume_at: Time,
         now: Time,
-    ) -> Result<(Order, Option<OrderEvent>), Illegal> {
+    ) -> Result<(Order, Option<OrderEvent>), Stays> {
         use OrderStatus::*;
         let event = match (self.status, to) {
             (Confirmed, Processing) => None,
             (Confirmed | Processing, Shipped) => Some(OrderEvent::Shipped),
             (Confirmed | Processing | Shipped, Delivered) => Some(OrderEvent::Delivered),
-            (from, to) => return Err(Illegal { from, to }),
+            (from, to) => return Err(Stays::Illegal(Illegal { from, to })),
         };
+        if self.payment_status == PaymentStatus::Refunded && self.status < Shipped {
+            return Err(Stays::Refunded);
+        }
         if to == Delivered && self.owes_cash() {
             self.resume_at = Some(resume_at);
         }

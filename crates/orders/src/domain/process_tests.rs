@@ -267,6 +267,28 @@ fn people_move_orders_forward_only() {
 }
 
 #[test]
+fn what_is_refunded_in_full_does_not_leave() {
+    use OrderStatus::*;
+    for (payment, from, to, leaves) in [
+        (PaymentStatus::Refunded, Confirmed, Processing, false),
+        (PaymentStatus::Refunded, Confirmed, Shipped, false),
+        (PaymentStatus::Refunded, Processing, Delivered, false),
+        (PaymentStatus::Refunded, Shipped, Delivered, true),
+        (PaymentStatus::PartiallyRefunded, Confirmed, Shipped, true),
+    ] {
+        let mut order = order(PaymentMethod::CreditCard, 500);
+        (order.status, order.payment_status) = (from, payment);
+        let moved = order.clone().advance(to, None, "clerk", START, START);
+        assert_eq!(
+            moved.err(),
+            (!leaves).then_some(Stays::Refunded),
+            "{payment:?}: {from:?} → {to:?}"
+        );
+        assert_eq!(order.cancel(None, None, "usr", START, START).is_ok(), from < Shipped);
+    }
+}
+
+#[test]
 fn cash_is_taken_at_the_door() {
     let order = order(PaymentMethod::CashOnDelivery, 500);
     let (order, _) = apply(order, Outcome::Reserved, "test", START, START);

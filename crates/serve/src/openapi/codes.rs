@@ -86,6 +86,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("order_closed", "The order takes no more payments. Place a new one."),
     (
+        "order_refunded",
+        "All that was paid for it is given back, so it is not sent any more. Cancel it instead.",
+    ),
+    (
         "out_of_stock",
         "There is less than you ask for; `lines` says what there is.",
     ),

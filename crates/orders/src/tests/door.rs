@@ -1,4 +1,4 @@
-//! Cash on delivery: the order and its payment agree, from the confirmation to the door.
+//! The end of orders at the door: cash is collected there, and what is refunded does not get there.
 
 use std::sync::atomic::Ordering;
 
@@ -12,7 +12,7 @@ use serve::ORDERS_WRITE;
 use wire::{Cx, Problem};
 
 use super::neighbours::{DOWN, OPEN, Street};
-use super::{MINUTE, read};
+use super::{MINUTE, read, save};
 use crate::actions;
 use crate::error::Error;
 use crate::store;
@@ -22,6 +22,8 @@ testkit::on_both! {
     cash_is_collected_once_when_it_is_delivered
     that_an_order_rests_never_hides_cash
     it_says_that_it_is_payable_on_delivery
+    what_is_refunded_in_full_is_not_sent
+    no_item_is_less_than_one_piece
 }
 
 impl Street {
@@ -64,9 +66,7 @@ async fn that_an_order_rests_never_hides_cash(street: Street) {
     let delivered = street.db.write::<_, Error, _>(move |tx| {
         let order = store::by_id(tx, id)?.ok_or(Error::NoSuchOrder)?;
         let until = now.after(MINUTE);
-        let (mut order, event) = order
-            .advance(OrderStatus::Delivered, None, "clerk", until, now)
-            .map_err(Error::Illegal)?;
+        let (mut order, event) = order.advance(OrderStatus::Delivered, None, "clerk", until, now)?;
         let saved = store::save(tx, &mut order, event, "clerk", "req", now)?;
         store::rest(tx, &[id])?;
         Ok(saved)
@@ -77,6 +77,28 @@ async fn that_an_order_rests_never_hides_cash(street: Street) {
     actions::resume(&street.app, 10).await.expect("a sweep");
     let kept = read(&street.db, id).await;
     assert_eq!((kept.payment_status, kept.resume_at), (PaymentStatus::Completed, None));
+}
+
+async fn what_is_refunded_in_full_is_not_sent(street: Street) {
+    let placed = street.cash_order().await;
+    let mut order = read(&street.db, placed.order_id).await;
+    order.payment_status = PaymentStatus::Refunded;
+    assert!(save(&street.db, &order, None).await);
+    let (status, refused) = street.deliver(placed.order_id).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("order_refunded")), "{refused}");
+}
+
+async fn no_item_is_less_than_one_piece(street: Street) {
+    for quantity in [0, -2] {
+        let body = json!({ "items": [{ "productId": 1, "quantity": quantity }] });
+        let refused = street.order(None, body).await.expect_err("less than one");
+        let told: Vec<_> = refused
+            .errors
+            .iter()
+            .map(|fault| (fault.pointer.as_str(), fault.detail.as_str()))
+            .collect();
+        assert_eq!(told, [("/items/0/quantity", "must be at least 1")]);
+    }
 }
 
 async fn it_says_that_it_is_payable_on_delivery(street: Street) {
