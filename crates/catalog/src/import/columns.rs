@@ -198,6 +198,11 @@ impl Columns {
             }
         }
         if columns.at[Column::Handle as usize].is_none() {
+            // What spreadsheets write where the comma stands in numbers.
+            let semicolons = |(_, name): &(usize, String)| name.contains(';');
+            if columns.others.iter().any(semicolons) {
+                return Err("the columns are separated by semicolons; save the file with commas between them".into());
+            }
             return Err("the first line names no column Handle: this is no product file".into());
         }
         let named = |keep: fn(&str) -> bool| {
@@ -265,5 +270,7 @@ mod tests {
             assert!(read(line).is_err(), "{line}");
         }
         assert!(Columns::read(std::iter::once(&b"\xffHandle"[..])).is_err());
+        let reason = read("\u{feff}Handle;Title;Variant Price").err().unwrap_or_default();
+        assert!(reason.contains("semicolons"), "{reason}");
     }
 }
