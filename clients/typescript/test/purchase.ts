@@ -9,6 +9,10 @@ import { answer, createShop, Problem, type ProblemCode, type Product, type Token
 const baseUrl = process.env["SHOP"] ?? "http://127.0.0.1:3000";
 const email = process.env["ADMIN_EMAIL"] ?? "";
 const password = process.env["ADMIN_PASSWORD"] ?? "";
+if (!email || !password) {
+  console.error("ADMIN_EMAIL and ADMIN_PASSWORD must name an administrator of the shop at SHOP, for whom the test signs in.");
+  process.exit(2);
+}
 const run = crypto.randomUUID().slice(0, 8);
 
 /** The call is refused with this code. */
