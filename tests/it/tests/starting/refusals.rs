@@ -76,3 +76,13 @@ async fn a_database_that_is_not_there_is_named() {
     assert!(!Path::new(&data).exists(), "looking makes no folder");
     refuses(options(&data, &env, &[]), &words).await;
 }
+
+#[tokio::test]
+async fn the_doctor_makes_no_folder_beside_a_database() {
+    let folder = folder();
+    let data = data(&folder);
+    let url = testkit::postgres::database().await.expect("a server for tests");
+    let said = succeeds(&run(&["doctor", "--data", &data], &[("IRONMONGER_DATABASE_URL", &url)]));
+    assert!(said.contains("The books balance"), "{said}");
+    assert!(!Path::new(&data).exists());
+}
