@@ -84,6 +84,9 @@ fn reduce(mut document: Value) -> Value {
         }
         drop_examples(operation);
     }
+    let of_any_call = document.pointer("/components/responses/Problem/x-codes");
+    let of_any_call = of_any_call.and_then(Value::as_array).into_iter().flatten();
+    codes.extend(of_any_call.filter_map(Value::as_str).map(str::to_owned));
     let codes: Vec<String> = codes.into_iter().collect();
     if let Some(schemas) = document
         .pointer_mut("/components/schemas")

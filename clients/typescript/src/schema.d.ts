@@ -857,7 +857,7 @@ export interface paths {
         };
         /**
          * Lists products
-         * @description The next page is in `Link`. Staff see drafts too.
+         * @description The next page is in `Link`. Staff with `catalog:read` see drafts too, unless `status` says otherwise.
          *
          *     Rights: anybody.
          */
@@ -2634,7 +2634,7 @@ export interface components {
          * @description The codes of all refusals.
          * @enum {string}
          */
-        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "not_a_product_file" | "not_for_sale" | "not_found" | "nothing_to_undo" | "order_closed" | "order_refunded" | "out_of_stock" | "payable_on_delivery" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
+        ProblemCode: "already_paid" | "amount_differs" | "bad_encrypted_body" | "bad_host" | "bad_idempotency_key" | "bad_webhook" | "cart_full" | "category_ambiguous" | "category_cycle" | "category_exists" | "category_in_use" | "category_too_large" | "duplicate" | "email_taken" | "empty_order" | "forbidden" | "handle_taken" | "headers_too_large" | "idempotency_key_reused" | "illegal_transition" | "import_unfinished" | "internal" | "invalid" | "last_admin" | "last_variant" | "line_full" | "mail_not_configured" | "malformed" | "method_not_allowed" | "not_a_product_file" | "not_for_sale" | "not_found" | "not_ready" | "nothing_to_undo" | "order_closed" | "order_refunded" | "out_of_stock" | "payable_on_delivery" | "payment_declined" | "precondition_failed" | "precondition_required" | "refund_exceeds_captured" | "reset_token_spent" | "rows_refused" | "session_ended" | "sku_taken" | "stock_reserved" | "too_large" | "too_many_attempts" | "too_many_categories" | "too_many_requests" | "too_slow" | "unauthorized" | "unavailable" | "unknown_host" | "unreadable_file" | "unsupported_media_type" | "username_taken" | "variant_required" | "wrong_credentials" | "wrong_password";
         /** @description Pays a pending order, or tries a declined payment again. */
         Process: {
             /** @description When given, it must equal what is due. */
@@ -2823,6 +2823,8 @@ export interface components {
             /** @description To which state. */
             status: components["schemas"]["OrderStatus"];
         };
+        /** @description Which products of a list are shown. */
+        Shown: "active" | "draft";
         /** @description The order of a list. */
         Sort: "newest" | "price" | "-price" | "name";
         /** @description In which order. */
@@ -4414,6 +4416,11 @@ export interface operations {
                 sku?: string | null;
                 /** @description The order: the newest first unless said otherwise, the best first in a search. */
                 sort?: components["schemas"]["Sort"] | null;
+                /**
+                 * @description Only products for sale, or only drafts; the latter for staff, and not together with `search`, `vendor`, `option` or
+                 *     several values of a filter.
+                 */
+                status?: components["schemas"]["Shown"] | null;
                 /** @description Products with this tag. Given several times: with any of them. */
                 tag?: string[];
                 /** @description Products of this vendor. Given several times: of any of them. */
@@ -4548,20 +4555,14 @@ export interface operations {
                  *     several times: of any of them.
                  */
                 category?: string[];
-                /** @description Where the page begins, from the `Link` of the page before. */
-                cursor?: string | null;
                 /** @description `true`: products of which something can be had; `false`: those that are sold out. */
                 inStock?: boolean | null;
-                /** @description Products of a page, 1 to 100 (20). */
-                limit?: number | null;
                 /** @description Products that cost at most this: their lowest price counts. */
                 maxPrice?: string | null;
                 /** @description Products that cost at least this: their lowest price counts. */
                 minPrice?: string | null;
                 /** @description Products that can be chosen so: `Size:M`. Given several times: with any value of each option. */
                 option?: string[];
-                /** @description The number of a page, from 1, instead of a cursor; for small catalogues. */
-                page?: number | null;
                 /** @description The same as `search`. */
                 q?: string | null;
                 /**
@@ -4571,8 +4572,11 @@ export interface operations {
                 search?: string | null;
                 /** @description The product that has a variant with this SKU. */
                 sku?: string | null;
-                /** @description The order: the newest first unless said otherwise, the best first in a search. */
-                sort?: components["schemas"]["Sort"] | null;
+                /**
+                 * @description Only products for sale, or only drafts; the latter for staff, and not together with `search`, `vendor`, `option` or
+                 *     several values of a filter.
+                 */
+                status?: components["schemas"]["Shown"] | null;
                 /** @description Products with this tag. Given several times: with any of them. */
                 tag?: string[];
                 /** @description Products of this vendor. Given several times: of any of them. */
@@ -4824,6 +4828,11 @@ export interface operations {
                 sku?: string | null;
                 /** @description The order: the newest first unless said otherwise, the best first in a search. */
                 sort?: components["schemas"]["Sort"] | null;
+                /**
+                 * @description Only products for sale, or only drafts; the latter for staff, and not together with `search`, `vendor`, `option` or
+                 *     several values of a filter.
+                 */
+                status?: components["schemas"]["Shown"] | null;
                 /** @description Products with this tag. Given several times: with any of them. */
                 tag?: string[];
                 /** @description Products of this vendor. Given several times: of any of them. */

@@ -109,6 +109,7 @@ pub fn document(declared: &[Declared], info: &Info<'_>) -> Value {
             "responses": {
                 "Problem": {
                     "description": "A refusal or a fault.",
+                    "x-codes": codes::OF_ANY_CALL,
                     "content": { "application/problem+json": { "schema": { "$ref": format!("{SCHEMAS}Problem") } } },
                 },
             },

@@ -2,6 +2,17 @@
 //!
 //! Every code that a declared route refuses with stands here; the document's test says so.
 
+/// Codes that no route declares: the server and the edge refuse with them before it is known what was called, or when
+/// something broke.
+pub const OF_ANY_CALL: &[&str] = &[
+    "bad_host",
+    "headers_too_large",
+    "internal",
+    "method_not_allowed",
+    "not_ready",
+    "unknown_host",
+];
+
 /// The codes in alphabetical order, each with what happened and what to do.
 pub const CODES: &[(&str, &str)] = &[
     ("already_paid", "The order is paid already. Nothing was charged."),
@@ -13,6 +24,7 @@ pub const CODES: &[(&str, &str)] = &[
         "bad_encrypted_body",
         "The encrypted body cannot be opened. Seal it with the shop's key, as the guide says.",
     ),
+    ("bad_host", "The header `Host` must name the shop."),
     (
         "bad_idempotency_key",
         "An Idempotency-Key has 1 to 255 visible ASCII characters.",
@@ -50,6 +62,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("forbidden", "You are signed in, but may not do this."),
     ("handle_taken", "Another product has this handle. Choose another one."),
+    ("headers_too_large", "The headers are larger than the server takes."),
     (
         "idempotency_key_reused",
         "This key was used for another call. Take a new key for a new call.",
@@ -58,6 +71,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "import_unfinished",
         "The import is still going on. Undo it when it is done.",
+    ),
+    (
+        "internal",
+        "Something went wrong on our side. It has been logged; please try again.",
     ),
     ("invalid", "Some fields are not as they should be; `errors` names each."),
     (
@@ -75,11 +92,16 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("malformed", "The body is no JSON."),
     (
+        "method_not_allowed",
+        "This address does not take the method; the header `Allow` names those that it takes.",
+    ),
+    (
         "not_a_product_file",
         "The file has no column that a product needs. Its first line must name the columns.",
     ),
     ("not_for_sale", "This is not for sale any more."),
     ("not_found", "There is no such thing, or it is somebody else's."),
+    ("not_ready", "Some part of the shop does not answer yet."),
     (
         "nothing_to_undo",
         "The import changed nothing that could be taken back.",
@@ -92,6 +114,10 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "out_of_stock",
         "There is less than you ask for; `lines` says what there is.",
+    ),
+    (
+        "payable_on_delivery",
+        "The order is paid in cash when it is delivered. Nothing is to be done now.",
     ),
     (
         "payment_declined",
@@ -109,10 +135,6 @@ pub const CODES: &[(&str, &str)] = &[
     (
         "reset_token_spent",
         "The token was used, has expired, or never was. Ask for another mail.",
-    ),
-    (
-        "payable_on_delivery",
-        "The order is paid in cash when it is delivered. Nothing is to be done now.",
     ),
     (
         "rows_refused",
@@ -143,6 +165,7 @@ pub const CODES: &[(&str, &str)] = &[
         "unavailable",
         "Something that this needs is down or busy. Try again after a moment.",
     ),
+    ("unknown_host", "The shop is not reached under this name."),
     ("unreadable_file", "The file cannot be read as CSV in UTF-8."),
     ("unsupported_media_type", "Send the body as application/json."),
     (

@@ -14,7 +14,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("alt", "The hammer from the side"),
     ("category", "Tools"),
     ("city", "Sheffield"),
-    ("code", "out_of_stock"),
+    ("code", "card_declined"),
     ("company", "Forge & Daughters"),
     ("country", "GB"),
     ("description", "Forged in one piece, with a handle of ash."),
