@@ -92,12 +92,13 @@ fn variable(key: &str, value: &str, words: &str) -> Value {
 const WORDS: &str = "Every call of the shop's API, each with an example, what it answers, and a test.
 
 1. Start a shop with the sample catalogue: `ADMIN_EMAIL=admin@example.com ADMIN_PASSWORD='correct horse battery' ironmonger`.
-2. Put the administrator's password into the variable `adminPassword` (and `baseUrl`, if the shop is elsewhere).
+2. Put the administrator's address and password into the variables `adminEmail` and `adminPassword` (and `baseUrl`, if the
+   shop is elsewhere). When their sign-in is refused, the run stops.
 3. Run the folder *Tour* first: it buys, pays, refunds and cancels, and leaves tokens and ids in variables that the other
    folders use. Then run any of them, from top to bottom; or the whole collection at once, also without Postman:
 
 ```sh
-npx newman run docs/reference/ironmonger.postman_collection.json --env-var adminPassword='correct horse battery'
+npx newman run docs/reference/ironmonger.postman_collection.json --env-var adminEmail=admin@example.com --env-var adminPassword='correct horse battery'
 ```
 
 Each request is sent with an example that works after those before it. Where an example alone cannot work (a mail's token, a
