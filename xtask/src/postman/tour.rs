@@ -12,7 +12,7 @@ const BOB: Who = Who::Holder("bobToken");
 
 /// Nothing that staff do would go through after a refused sign-in: one plain sentence instead of a hundred failures.
 const ADMINISTRATOR: &str = "if (pm.response.code !== 200 || body.user.role !== 'admin') {
-    postman.setNextRequest(null);
+    pm.execution.setNextRequest(null);
     pm.expect.fail('adminEmail and adminPassword are not those of an administrator of this shop');
 }";
 
