@@ -93,7 +93,8 @@ impl Jobs {
     /// Keeps others of this process off an import; nothing when one is on it.
     pub(super) fn hold(&self, id: ImportId) -> Option<Hold<'_>> {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.insert(id).then_some(Hold { jobs: self, id })
+        // Made only where it is given out: one that is dropped here would free the other's import, under this lock.
+        busy.insert(id).then(|| Hold { jobs: self, id })
     }
 
     pub(super) fn is_held(&self, id: ImportId) -> bool {

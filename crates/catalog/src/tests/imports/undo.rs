@@ -41,6 +41,23 @@ const AFTER: &str = "Handle,Title,Body (HTML),Vendor,Type,Tags,Option1 Name,Opti
     lid,Lid,,,,,,,LID,1,,9,deny,,,,active,\n\
     new,New,,,,,,,NEW,3,,7,deny,,,,,\n";
 
+/// Somebody clicks twice: one request works on it, the others look on, and nobody waits for ever.
+async fn undone_by_several_at_once(desk: Desk) {
+    let rows: String = (0..150).map(|row| format!("p{row},Product {row},1\n")).collect();
+    let import = desk.import(format!("Handle,Title,Variant Price\n{rows}")).await;
+    let path = format!("POST /products/import/{}/undo", import.id);
+    let asked = (0..8).map(|_| desk.clerk(&path, Value::Null));
+    for answer in futures_util::future::join_all(asked).await {
+        assert!([200, 202].contains(&answer.status), "{answer:?}");
+    }
+    testkit::until("the import is undone", || async {
+        let path = format!("GET /products/import/{}", import.id);
+        desk.clerk(&path, Value::Null).await.body["state"] == "undone"
+    })
+    .await;
+    assert_eq!(undone(&desk.undo(import.id, Value::Null).await), (150, 0));
+}
+
 async fn all_is_what_it_was(desk: Desk) {
     desk.import(crate::import::SAMPLE).await;
     desk.import(BEFORE).await;
@@ -222,6 +239,7 @@ async fn a_returning_handle_is_taken_back_step_by_step(desk: Desk) {
 }
 
 on_both_engines![
+    undone_by_several_at_once,
     all_is_what_it_was,
     what_somebody_did_since_is_kept,
     pieces_that_were_sold_stay_sold,
