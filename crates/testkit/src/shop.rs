@@ -1,7 +1,6 @@
 //! A running shop and the people in it.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
@@ -18,10 +17,6 @@ pub const ADMIN_EMAIL: &str = "admin@example.com";
 pub const ADMIN_PASSWORD: &str = "correct horse battery";
 /// A password that will do.
 pub const PASSWORD: &str = "password1";
-
-/// Files in memory, and what must be free there: more than a test shop grows to. Containers often have less.
-const MEMORY: &str = "/dev/shm";
-const MEMORY_MIN: u64 = 2 << 30;
 
 /// Where a test shop keeps its books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,24 +47,7 @@ impl Shop {
     /// # Panics
     /// When it does not start.
     pub async fn start(shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
-        Self::start_in(tempfile::tempdir(), shape, engine, env).await
-    }
-
-    /// [`Shop::start`] with its files in memory, where the system has room for such: for a test that asks what the
-    /// shop answers, and waits no longer than a caller would, however slow the disk is just then.
-    ///
-    /// # Panics
-    /// When it does not start.
-    pub async fn start_in_memory(shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
-        let folder = match memory_free() >= MEMORY_MIN {
-            true => tempfile::tempdir_in(MEMORY),
-            false => tempfile::tempdir(),
-        };
-        Self::start_in(folder, shape, engine, env).await
-    }
-
-    async fn start_in(folder: std::io::Result<TempDir>, shape: Shape, engine: Engine, env: &[(&str, &str)]) -> Shop {
-        let folder = folder.expect("a folder for the shop");
+        let folder = tempfile::tempdir().expect("a folder for the shop");
         let database = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(postgres::database().await.expect("a database for the shop")),
@@ -171,12 +149,4 @@ impl Client {
         let path = format!("/api/orders/{}", id.as_str().expect("an order's id"));
         self.get(&path).send().await.is(200)
     }
-}
-
-/// Bytes that are free for files in memory; none where there is no such place.
-fn memory_free() -> u64 {
-    let asked = Command::new("df").args(["--output=avail", "-B1", MEMORY]).output();
-    let told = asked.map(|told| String::from_utf8_lossy(&told.stdout).into_owned());
-    let free = told.ok().and_then(|told| told.lines().last()?.trim().parse().ok());
-    free.unwrap_or(0)
 }

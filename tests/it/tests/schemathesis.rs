@@ -46,7 +46,7 @@ async fn no_request_finds_the_shop_failing_on_postgres() {
 
 async fn hold(engine: Engine) {
     let program = program();
-    let shop = Shop::start_in_memory(Shape::One, engine, &[]).await;
+    let shop = Shop::start(Shape::One, engine, &[]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis");
     for (role, succeeded_min) in SUCCEEDED_MIN {
