@@ -144,9 +144,10 @@ pub fn list(
             text.sql.push_str(") AS branch");
         }
     }
+    // The sum keeps PostgreSQL from merging the page with all the products in front of it: each is looked up.
     let _ = write!(
         text.sql,
-        ") AS k JOIN catalog_product p ON p.number = k.number LEFT JOIN catalog_category c ON c.id = p.category_id
+        ") AS k JOIN catalog_product p ON p.number = k.number + 0 LEFT JOIN catalog_category c ON c.id = p.category_id
          ORDER BY {}",
         order.by("k")
     );
