@@ -300,14 +300,17 @@ pub fn products(tx: &mut Tx<'_>, which: &[Ref], currency: Currency) -> Result<Ve
             _ => {}
         }
     }
+    // Joined in this order: PostgreSQL would otherwise join all products with their categories first.
     static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         format!(
-            "SELECT {COLUMNS} FROM {JOINED} WHERE p.status <> 'archived' AND p.id IN (
+            "SELECT {COLUMNS} FROM (
                  SELECT id FROM catalog_product WHERE number = ANY($1)
                  UNION SELECT id FROM catalog_product WHERE id = ANY($2)
                  UNION SELECT product_id FROM catalog_variant WHERE sku = ANY($3) AND archived_at IS NULL
                  UNION SELECT id FROM catalog_product WHERE handle = ANY($3) AND status <> 'archived'
-                 UNION SELECT product_id FROM catalog_handle WHERE handle = ANY($3))
+                 UNION SELECT product_id FROM catalog_handle WHERE handle = ANY($3)) AS wanted
+             JOIN catalog_product p ON p.id = wanted.id LEFT JOIN catalog_category c ON c.id = p.category_id
+             WHERE p.status <> 'archived'
              ORDER BY p.number"
         )
     });

@@ -45,9 +45,10 @@ pub fn living_count(tx: &mut Tx<'_>) -> Result<i64, Error> {
 /// What the engine refuses.
 pub fn availability(tx: &mut Tx<'_>, variants: &[VariantId]) -> Result<Vec<(ProductId, bool)>, Error> {
     let sql = "SELECT v.product_id, CAST(MAX(CASE WHEN s.tracked = 0 OR s.oversell = 1 OR s.on_hand > s.reserved THEN 1 ELSE 0 END) AS BIGINT)
-         FROM catalog_variant v JOIN catalog_stock s ON s.variant_id = v.id AND s.location = $2
+         FROM (SELECT DISTINCT product_id FROM catalog_variant WHERE id = ANY($1)) AS changed
+         JOIN catalog_variant v ON v.product_id = changed.product_id
+         JOIN catalog_stock s ON s.variant_id = v.id AND s.location = $2
          WHERE v.archived_at IS NULL
-           AND v.product_id IN (SELECT product_id FROM catalog_variant WHERE id = ANY($1))
          GROUP BY v.product_id";
     tx.all(sql, &[texts(variants), LOCATION.into()], |row| {
         Ok((row.get(0)?, row.get::<i64>(1)? > 0))
