@@ -184,6 +184,7 @@ pub const ROWS: &[Row] = &[
     row("payments", "POST /payments/{id}/refund", "/payments/{no-order}/refund", "payments:write", "{}", MAY),
     row("payments", "POST /payments/webhooks/{provider}", "/payments/webhooks/simulated", "", "{}", OPEN),
     row("payments", "POST /internal/pay", "/internal/pay", "", "{}", SERVICE),
+    row("payments", "POST /internal/collect", "/internal/collect", "", "{}", SERVICE),
     row("payments", "POST /internal/undo", "/internal/undo", "", "{}", SERVICE),
     row("payments", "GET /internal/standings/{order}", "/internal/standings/{order}", "", "", SERVICE),
     row("payments", "GET /internal/audit/payments", "/internal/audit/payments", "", "", SERVICE),
