@@ -34,6 +34,14 @@ impl std::fmt::Display for OriginFault {
 
 impl std::error::Error for OriginFault {}
 
+/// Whether scripts of such an origin could call: `https://shop.example`, or `*` for all.
+pub fn is_origin(origin: &str) -> bool {
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
+}
+
 /// Who may call.
 #[derive(Debug)]
 pub(crate) struct Cors {
@@ -48,13 +56,9 @@ impl Cors {
             allowed: HashSet::new(),
         };
         for origin in origins {
-            let host = origin
-                .strip_prefix("https://")
-                .or_else(|| origin.strip_prefix("http://"));
-            let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']));
             match HeaderValue::from_str(origin) {
                 _ if origin == "*" => cors.all = true,
-                Ok(value) if is_origin => {
+                Ok(value) if is_origin(origin) => {
                     cors.allowed.insert(value);
                 }
                 _ => return Err(OriginFault(origin.clone())),

@@ -35,7 +35,7 @@ use axum::Router;
 use serve::{Declared, Deps, Mode, Part};
 
 pub use client::Proxies;
-pub use cors::OriginFault;
+pub use cors::{OriginFault, is_origin};
 pub use limits::Quotas;
 
 use sealed::SealKeys;

@@ -191,7 +191,11 @@ impl Config {
                 wrong("web.trusted_proxies", &format!("must hold networks: {fault}"));
             }
         }
-        if !self.texts("web.origins").iter().all(|origin| is_origin(origin)) {
+        if !self
+            .texts("web.origins")
+            .iter()
+            .all(|origin| gateway::is_origin(origin))
+        {
             wrong(
                 "web.origins",
                 "must hold web origins such as https://shop.example, or *",
@@ -284,14 +288,6 @@ fn is_web_address(url: &str) -> bool {
         first.is_some_and(|letter| letter.is_alphanumeric() || letter == '[')
             && !host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "?#\"<>".contains(letter))
     })
-}
-
-/// Whether scripts of such an origin could call, as the gateway sees it.
-fn is_origin(origin: &str) -> bool {
-    let host = origin
-        .strip_prefix("https://")
-        .or_else(|| origin.strip_prefix("http://"));
-    origin == "*" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' ', '*']))
 }
 
 /// Whether this says what to log. A word alone must be a level: the name of a part would silence all others.
